@@ -1,0 +1,198 @@
+//! `oodwatch bench`: how long every stage of a frame's way takes on this machine.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use image::RgbImage;
+use jiff::Timestamp;
+use oodwatch::config::ModelConfig;
+use oodwatch::decide::{DecideConfig, Decider};
+use oodwatch::decode::{Content, decode};
+use oodwatch::infer::ExecutionProvider;
+use oodwatch::open;
+use oodwatch::package::{Package, ScoreCalibration};
+use oodwatch::pipeline::Pipeline;
+use oodwatch::score::{Score, ScoreName};
+use oodwatch::source::{self, Frame, Source, SourceError};
+
+use super::exit::CliError;
+use super::lines;
+
+/// Frames that are run before anything is measured.
+const WARM_UP_FRAMES: usize = 10;
+const STAGES: [&str; 6] = ["source", "decode", "preprocess", "infer", "score", "decide"];
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  oodwatch bench --model models/cifar10-resnet20 --source footage.mp4 --frames 500")]
+pub(crate) struct Arguments {
+    /// Folder of the model package
+    #[arg(long, value_name = "PKG")]
+    model: PathBuf,
+    /// Pictures or a video to run [default: synthetic pictures]
+    #[arg(long, value_name = "PATH")]
+    source: Option<PathBuf>,
+    /// Size of the synthetic pictures in pixels
+    #[arg(long, value_name = "WxH", default_value = "640x480", value_parser = size)]
+    size: (u32, u32),
+    /// Measure at most this many frames
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    frames: usize,
+    /// Execution provider: cpu, cuda or tensorrt
+    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    execution_provider: ExecutionProvider,
+    /// Threads inside one inference; 0 leaves one processor core free
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+}
+
+fn size(text: &str) -> Result<(u32, u32), String> {
+    let sides = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+    match sides {
+        Some((w @ 1..=8192, h @ 1..=8192)) => Ok((w, h)),
+        _ => Err("wanted WIDTHxHEIGHT in pixels, each 1 to 8192".into()),
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let package = Package::open(&arguments.model)?;
+    let model = ModelConfig {
+        execution_providers: vec![arguments.execution_provider],
+        threads: arguments.threads,
+        ..ModelConfig::new(&arguments.model)
+    };
+    let score = ScoreName::Energy;
+    let pipeline = open::open(&package, &model, vec![score])?.pipeline;
+    let calibration = open::calibration(&package, &pipeline, score)?.clone();
+    let mut source: Box<dyn Source> = match &arguments.source {
+        Some(path) => source::open(&source::config_for_path(path))?,
+        None => Box::new(Synthetic::new(arguments.size, arguments.frames + WARM_UP_FRAMES)),
+    };
+    let decider = Decider::new(&DecideConfig::default(), Instant::now());
+    let bench = Bench { pipeline, calibration, decider, laps: Vec::new(), bad: 0 };
+    let measured = bench.measure(source.as_mut(), arguments.frames)?;
+    print(&measured)
+}
+
+/// Stage times of every measured frame, in the order of [`STAGES`].
+type Lap = [Duration; STAGES.len()];
+
+struct Bench {
+    pipeline: Pipeline,
+    calibration: ScoreCalibration,
+    decider: Decider,
+    laps: Vec<Lap>,
+    bad: u64,
+}
+
+struct Measured {
+    laps: Vec<Lap>,
+    wall: Duration,
+    bad: u64,
+}
+
+impl Bench {
+    fn measure(mut self, source: &mut dyn Source, frames: usize) -> anyhow::Result<Measured> {
+        let never = AtomicBool::new(false);
+        let mut started = Instant::now();
+        while self.laps.len() < frames + WARM_UP_FRAMES {
+            let before = Instant::now();
+            let Some(frame) = source.next_frame(&never)? else { break };
+            self.frame(frame, before.elapsed())?;
+            if self.laps.len() == WARM_UP_FRAMES {
+                started = Instant::now();
+            }
+        }
+        let wall = started.elapsed();
+        // A source shorter than the warm-up is measured as it is.
+        let skipped = if self.laps.len() > WARM_UP_FRAMES { WARM_UP_FRAMES } else { 0 };
+        let laps = self.laps.split_off(skipped);
+        if laps.is_empty() {
+            return Err(CliError::NothingRead(self.bad).into());
+        }
+        Ok(Measured { laps, wall, bad: self.bad })
+    }
+
+    fn frame(&mut self, frame: Frame, source: Duration) -> anyhow::Result<()> {
+        let decoding = Instant::now();
+        let Ok(image) = decode(frame.content) else {
+            self.bad += 1;
+            return Ok(());
+        };
+        let decode = decoding.elapsed();
+        let judged = self.pipeline.judge(&image)?;
+        let deciding = Instant::now();
+        let judgement = self.calibration.judge(judged.scores.first().copied().unwrap_or(Score(f32::NAN)));
+        let _ = std::hint::black_box(self.decider.on_judged(&judgement, Duration::ZERO));
+        let timings = judged.timings;
+        self.laps.push([source, decode, timings.preprocess, timings.infer, timings.score, deciding.elapsed()]);
+        Ok(())
+    }
+}
+
+fn print(measured: &Measured) -> anyhow::Result<()> {
+    let total: Duration = measured.laps.iter().flatten().sum();
+    lines::text(&format!("{:<11}{:>10}{:>10}{:>10}{:>8}", "stage", "p50 us", "p99 us", "max us", "share"))?;
+    for (index, name) in STAGES.iter().enumerate() {
+        let times = measured.laps.iter().map(|lap| lap[index]).collect();
+        lines::text(&row(name, times, total))?;
+    }
+    lines::text(&row("all", measured.laps.iter().map(|lap| lap.iter().sum()).collect(), total))?;
+    let frames = measured.laps.len();
+    lines::text(&format!(
+        "{frames} frames, {} bad, {:.1} frames/s, peak memory {}",
+        measured.bad,
+        frames as f64 / measured.wall.as_secs_f64().max(f64::EPSILON),
+        peak_memory_kib().map_or("unknown".into(), |kib| format!("{:.1} MiB", kib as f64 / 1024.0))
+    ))
+}
+
+fn row(name: &str, mut times: Vec<Duration>, total: Duration) -> String {
+    times.sort();
+    let us = |time: Duration| time.as_secs_f64() * 1e6;
+    // The smallest time that at least this share of the frames do not exceed.
+    let quantile = |share: f64| times[((times.len() as f64 * share).ceil() as usize).clamp(1, times.len()) - 1];
+    let share = times.iter().sum::<Duration>().as_secs_f64() / total.as_secs_f64().max(f64::EPSILON);
+    format!(
+        "{name:<11}{:>10.1}{:>10.1}{:>10.1}{:>7.1}%",
+        us(quantile(0.5)),
+        us(quantile(0.99)),
+        us(quantile(1.0)),
+        share * 100.0
+    )
+}
+
+/// The largest resident size of this process so far.
+fn peak_memory_kib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.split_whitespace().next()?.parse().ok()
+}
+
+/// The same pattern of pixels again and again; nothing to read or decode but a copy.
+struct Synthetic {
+    image: RgbImage,
+    left: usize,
+}
+
+impl Synthetic {
+    fn new((width, height): (u32, u32), frames: usize) -> Self {
+        let pixel = |x: u32, y: u32| image::Rgb([(x * 7) as u8, (y * 3) as u8, (x ^ y) as u8]);
+        Self { image: RgbImage::from_fn(width, height, pixel), left: frames }
+    }
+}
+
+impl Source for Synthetic {
+    fn next_frame(&mut self, _stop: &AtomicBool) -> Result<Option<Frame>, SourceError> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        Ok(Some(Frame {
+            index: self.left as u64,
+            path: "synthetic".into(),
+            captured_at: Timestamp::now(),
+            arrived: Instant::now(),
+            content: Content::Rgb(self.image.clone()),
+        }))
+    }
+}

@@ -1,0 +1,74 @@
+//! The command line: its arguments, and one module per command.
+
+mod bench;
+mod calibrate;
+mod cameras;
+mod check;
+mod completions;
+pub(crate) mod exit;
+mod lines;
+mod run;
+mod score;
+
+use clap::{Parser, Subcommand};
+use log::LevelFilter;
+
+/// Tells a robot, in real time, that its camera sees something its network was never trained for
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Example:\n  oodwatch run --config configs/images.toml\n\nExit codes:\n  \
+    0 done (also end of file, SIGTERM, SIGINT, --max-frames, and some unreadable inputs, which are counted)\n  \
+    2 usage or config\n  3 model package\n  4 source: no input could be read\n  \
+    5 execution provider, ONNX Runtime or failed self-test\n  6 ended in a fault or a caught panic\n  \
+    1 anything else (a full disk, a broken stdout)"
+)]
+pub(crate) struct Arguments {
+    /// How much to log on stderr: off, error, warn, info, debug, trace [default: $RUST_LOG, or info]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub(crate) log_level: Option<LevelFilter>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Watch a source and say a verdict on every frame, as JSON lines
+    Run(run::Arguments),
+    /// Score pictures: one JSON line per picture and score
+    Score(score::Arguments),
+    /// Set thresholds on your own in-distribution footage and write a new package
+    Calibrate(calibrate::Arguments),
+    /// Find everything that `run` would refuse, before it runs
+    Check(check::Arguments),
+    /// List the cameras of this machine
+    Cameras(cameras::Arguments),
+    /// Measure every stage of the way of a frame
+    Bench(bench::Arguments),
+    /// Print a completion script for a shell
+    Completions(completions::Arguments),
+}
+
+impl Command {
+    /// Does what was asked for.
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Run(arguments) => run::run(&arguments),
+            Self::Score(arguments) => score::run(&arguments),
+            Self::Calibrate(arguments) => calibrate::run(&arguments),
+            Self::Check(arguments) => check::run(&arguments),
+            Self::Cameras(arguments) => cameras::run(&arguments),
+            Self::Bench(arguments) => bench::run(&arguments),
+            Self::Completions(arguments) => completions::run(&arguments),
+        }
+    }
+}
+
+/// Logs to stderr at the asked level, or as RUST_LOG says.
+pub(crate) fn start_log(level: Option<LevelFilter>) {
+    let mut builder = env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"));
+    if let Some(level) = level {
+        builder.filter_level(level);
+    }
+    builder.format_timestamp_millis().format_target(false).init();
+}

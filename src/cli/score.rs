@@ -1,0 +1,150 @@
+//! `oodwatch score`: one JSON line per picture and score. A picture that cannot be read is counted and left out.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use oodwatch::config::ModelConfig;
+use oodwatch::decode::{Content, decode};
+use oodwatch::infer::ExecutionProvider;
+use oodwatch::open;
+use oodwatch::package::{Package, ScoreCalibration};
+use oodwatch::pipeline::{Judged, Pipeline};
+use oodwatch::score::ScoreName;
+use oodwatch::source::images::{pictures_in, read_bounded};
+use serde::Serialize;
+
+use super::exit::CliError;
+use super::lines;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  oodwatch score --model models/cifar10-resnet20 --score energy --score msp pictures/ cat.png\n  \
+                        find . -name '*.jpg' | oodwatch score --model models/cifar10-resnet20 -"
+)]
+pub(crate) struct Arguments {
+    /// Folder of the model package
+    #[arg(long, value_name = "PKG")]
+    model: PathBuf,
+    /// Score to compute; may be given several times [default: energy]
+    #[arg(long = "score", value_name = "NAME")]
+    scores: Vec<ScoreName>,
+    /// Execution provider: cpu, cuda or tensorrt
+    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    execution_provider: ExecutionProvider,
+    /// Pictures, folders of pictures, or - for a list of paths on stdin
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+/// One line of output.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    path: &'a str,
+    score_name: ScoreName,
+    /// Null where the score is no number.
+    score: Option<f32>,
+    threshold: f32,
+    p_value: Option<f64>,
+    flag: bool,
+    class: Option<&'a str>,
+    confidence: Option<f32>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let mut scores = arguments.scores.clone();
+    if scores.is_empty() {
+        scores.push(ScoreName::Energy);
+    }
+    let package = Package::open(&arguments.model)?;
+    let model =
+        ModelConfig { execution_providers: vec![arguments.execution_provider], ..ModelConfig::new(&arguments.model) };
+    let pipeline = open::open(&package, &model, scores.clone())?.pipeline;
+    let calibrations = scores
+        .iter()
+        .map(|name| Ok((*name, open::calibration(&package, &pipeline, *name)?)))
+        .collect::<Result<Vec<_>, open::OpenError>>()?;
+    let mut scorer = Scorer { pipeline, calibrations, classes: &package.manifest.classes, read: 0, failed: 0 };
+    for path in &arguments.paths {
+        scorer.input(path)?;
+    }
+    scorer.finish()
+}
+
+struct Scorer<'a> {
+    pipeline: Pipeline,
+    calibrations: Vec<(ScoreName, &'a ScoreCalibration)>,
+    classes: &'a [String],
+    read: u64,
+    failed: u64,
+}
+
+impl Scorer<'_> {
+    /// An argument: a list on stdin, a folder, or a picture.
+    fn input(&mut self, path: &Path) -> anyhow::Result<()> {
+        if path == Path::new("-") {
+            for line in io::stdin().lines() {
+                let line = line?;
+                if !line.trim().is_empty() {
+                    self.picture(Path::new(line.trim()))?;
+                }
+            }
+            return Ok(());
+        }
+        if !path.is_dir() {
+            return self.picture(path);
+        }
+        match pictures_in(path) {
+            Ok(pictures) if pictures.is_empty() => self.fail(path, &"no pictures in this folder"),
+            Ok(pictures) => pictures.iter().try_for_each(|picture| self.picture(picture))?,
+            Err(error) => self.fail(path, &error),
+        }
+        Ok(())
+    }
+
+    fn picture(&mut self, path: &Path) -> anyhow::Result<()> {
+        let content = read_bounded(path).map_or_else(Content::Unreadable, Content::Encoded);
+        match decode(content) {
+            Ok(image) => {
+                let judged = self.pipeline.judge(&image)?;
+                self.read += 1;
+                self.print(path, &judged)
+            }
+            Err(error) => {
+                self.fail(path, &error);
+                Ok(())
+            }
+        }
+    }
+
+    fn fail(&mut self, path: &Path, error: &dyn std::fmt::Display) {
+        self.failed += 1;
+        log::error!("{}: {error}", path.display());
+    }
+
+    fn print(&self, path: &Path, judged: &Judged) -> anyhow::Result<()> {
+        for ((score_name, calibration), score) in self.calibrations.iter().zip(&judged.scores) {
+            let judgement = calibration.judge(*score);
+            lines::json(&Line {
+                path: &path.to_string_lossy(),
+                score_name: *score_name,
+                score: judgement.score,
+                threshold: calibration.threshold,
+                p_value: judgement.p_value,
+                flag: judgement.flag,
+                class: judged.top_class.and_then(|(index, _)| self.classes.get(index)).map(String::as_str),
+                confidence: judged.top_class.map(|(_, confidence)| confidence).filter(|c| c.is_finite()),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn finish(&self) -> anyhow::Result<()> {
+        if self.read == 0 {
+            return Err(CliError::NothingRead(self.failed).into());
+        }
+        if self.failed > 0 {
+            eprintln!("{} of {} inputs could not be read", self.failed, self.read + self.failed);
+        }
+        Ok(())
+    }
+}

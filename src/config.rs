@@ -1,0 +1,258 @@
+//! The configuration of a monitor: one TOML table per stage, each defined beside its stage's code.
+//!
+//! A config is a user interface. Unknown keys are refused with line and caret, and [`Config::load`] finds
+//! everything that can be wrong without touching a camera or a network.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::decide::DecideConfig;
+use crate::infer::{ExecutionProvider, NetworkOptions};
+use crate::score::ScoreName;
+use crate::sink::SinkConfig;
+use crate::source::SourceConfig;
+
+/// A whole config file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `[[camera]]`.
+    pub camera: Vec<CameraConfig>,
+    /// `[model]`.
+    pub model: ModelConfig,
+    /// `[score]`.
+    #[serde(default)]
+    pub score: ScoreConfig,
+    /// `[decide]`.
+    #[serde(default)]
+    pub decide: DecideConfig,
+    /// `[sink.*]`.
+    #[serde(default)]
+    pub sink: SinkConfig,
+}
+
+/// `[[camera]]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CameraConfig {
+    /// Name in the verdicts.
+    #[serde(default = "default_camera_name")]
+    pub name: String,
+    /// `[camera.source.*]`.
+    pub source: SourceConfig,
+}
+
+fn default_camera_name() -> String {
+    "camera".into()
+}
+
+/// `[model]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// Folder of the model package.
+    pub package: PathBuf,
+    /// Execution providers, wanted first; all have to start.
+    #[serde(default = "default_execution_providers")]
+    pub execution_providers: Vec<ExecutionProvider>,
+    /// Whether a provider that is missing or does not start may be left out.
+    #[serde(default)]
+    pub fallback: bool,
+    /// Threads inside one inference; 0 leaves one processor core free.
+    #[serde(default)]
+    pub threads: usize,
+}
+
+fn default_execution_providers() -> Vec<ExecutionProvider> {
+    NetworkOptions::default().execution_providers
+}
+
+impl ModelConfig {
+    /// Defaults for a package.
+    pub fn new(package: &Path) -> Self {
+        Self {
+            package: package.into(),
+            execution_providers: default_execution_providers(),
+            fallback: false,
+            threads: 0,
+        }
+    }
+}
+
+/// `[score]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScoreConfig {
+    /// The score that decides.
+    pub name: ScoreName,
+}
+
+impl Default for ScoreConfig {
+    fn default() -> Self {
+        Self { name: ScoreName::Energy }
+    }
+}
+
+/// Why a config is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's word on it.
+        source: io::Error,
+    },
+    /// The file is no TOML, or has a key or value that does not exist; the text shows line and caret.
+    #[error("{}: {source}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// A value is out of range.
+    #[error("{}: {key} is {found}, wanted {wanted}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// What it holds.
+        found: String,
+        /// What it may hold.
+        wanted: &'static str,
+    },
+}
+
+impl Config {
+    /// Reads and checks a config file.
+    ///
+    /// # Errors
+    /// An unreadable file, an unknown key, a value out of range.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        let config: Self =
+            toml::from_str(&text).map_err(|error| ConfigError::Parse { path: path.into(), source: Box::new(error) })?;
+        config.check(path)?;
+        Ok(config)
+    }
+
+    fn check(&self, path: &Path) -> Result<(), ConfigError> {
+        let wrong = |key: &str, found: String, wanted| {
+            Err(ConfigError::Value { path: path.into(), key: key.into(), found, wanted })
+        };
+        if self.camera.len() != 1 {
+            return wrong("camera", format!("{} tables", self.camera.len()), "exactly one [[camera]]");
+        }
+        if let SourceConfig::Images(images) = &self.camera[0].source
+            && !(images.frames_per_second >= 0.001 && images.frames_per_second <= 10_000.0)
+        {
+            let found = images.frames_per_second.to_string();
+            return wrong("camera.source.images.frames_per_second", found, "0.001 to 10000");
+        }
+        if self.model.execution_providers.is_empty() {
+            return wrong("model.execution_providers", "empty".into(), "at least one of cpu, cuda, tensorrt");
+        }
+        if !(1..=3_600_000).contains(&self.decide.deadline_ms) {
+            return wrong("decide.deadline_ms", self.decide.deadline_ms.to_string(), "1 to 3600000");
+        }
+        if self.sink.stdout.is_none() && self.sink.file.is_none() {
+            return wrong("sink", "empty".into(), "[sink.stdout], [sink.file], or no [sink] at all");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{ImagesConfig, VideoConfig};
+
+    const REFERENCE: &str = include_str!("../configs/reference.toml");
+
+    fn error_of(text: &str) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.toml");
+        fs::write(&path, text).unwrap();
+        Config::load(&path).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_reference_holds_the_defaults_of_the_code() {
+        let reference: Config = toml::from_str(REFERENCE).unwrap();
+        let sources: Vec<_> = reference.camera.iter().map(|camera| camera.source.clone()).collect();
+        let [SourceConfig::Images(images), SourceConfig::Video(video)] = sources.as_slice() else {
+            panic!("the reference should show images, then video: {sources:?}");
+        };
+        assert_eq!(*images, ImagesConfig::new(&images.path));
+        assert_eq!(*video, VideoConfig::new(&video.path));
+        assert_eq!(reference.camera[0].name, default_camera_name());
+        assert_eq!(reference.model, ModelConfig::new(&reference.model.package));
+        assert_eq!(reference.score, ScoreConfig::default());
+        assert_eq!(reference.decide, DecideConfig::default());
+        assert_eq!(reference.sink.stdout, SinkConfig::default().stdout);
+    }
+
+    /// Serialising the parsed reference gives every key of the code; each must stand in the text, outside comments.
+    #[test]
+    fn the_reference_lists_every_key_of_the_code() {
+        let reference: Config = toml::from_str(REFERENCE).unwrap();
+        assert!(reference.sink.file.is_some(), "[sink.file] is missing from the reference");
+        let written: toml::Table = toml::from_str(REFERENCE).unwrap();
+        let serialised = toml::Table::try_from(&reference).unwrap();
+        assert_eq!(keys(&toml::Value::Table(serialised)), keys(&toml::Value::Table(written)));
+    }
+
+    /// A default with its unit: every key's line, or the comment above it, says what it counts in.
+    #[test]
+    fn every_key_of_the_reference_is_explained() {
+        let lines: Vec<&str> = REFERENCE.lines().collect();
+        for (number, line) in lines.iter().enumerate() {
+            if line.contains(" = ") && !line.starts_with('#') {
+                assert!(number > 0 && lines[number - 1].starts_with('#'), "no comment above {line:?}");
+            }
+        }
+    }
+
+    fn keys(value: &toml::Value) -> Vec<String> {
+        let mut all = match value {
+            toml::Value::Table(table) => table
+                .iter()
+                .flat_map(|(key, value)| {
+                    let below = keys(value).into_iter().map(|below| format!("{key}.{below}"));
+                    below.chain([key.clone()]).collect::<Vec<_>>()
+                })
+                .collect(),
+            toml::Value::Array(values) => values.iter().flat_map(keys).collect(),
+            _ => Vec::new(),
+        };
+        all.sort();
+        all
+    }
+
+    #[test]
+    fn a_typo_is_answered_with_line_caret_and_the_names_there_are() {
+        let error = error_of("[[camera]]\n[camera.source.images]\npath = \"a\"\n[model]\npakage = \"b\"\n");
+        for part in ["line 5, column 1", "^^^^^^", "unknown field `pakage`", "`package`"] {
+            assert!(error.contains(part), "{part:?} is missing from:\n{error}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_source_is_answered_with_the_sources_there_are() {
+        let error = error_of("[[camera]]\n[camera.source.v5l2]\npath = \"a\"\n[model]\npackage = \"b\"\n");
+        assert!(error.contains("line 2") && error.contains("`images` or `video`"), "{error}");
+    }
+
+    #[test]
+    fn a_deadline_of_nothing_is_refused_by_name() {
+        let text = "[[camera]]\n[camera.source.images]\npath = \"a\"\n[model]\npackage = \"b\"\n\
+                    [decide]\ndeadline_ms = 0\n";
+        assert!(error_of(text).ends_with("decide.deadline_ms is 0, wanted 1 to 3600000"));
+    }
+}

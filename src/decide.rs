@@ -1,0 +1,215 @@
+//! From scores, bad frames and silence to a state.
+//!
+//! | what happened                              | state    | reasons                      |
+//! |--------------------------------------------|----------|------------------------------|
+//! | nothing judged yet, within the start time   | starting | no_frame_yet                 |
+//! | nothing judged for the deadline             | fault    | no_frame_within_deadline     |
+//! | frame older than the deadline when judged   | fault    | frame_too_old                |
+//! | score above the threshold                   | ood      | score_above_threshold        |
+//! | score not finite                            | degraded | score_not_finite             |
+//! | bad frame since the last judged one         | degraded | bad_frame                    |
+//! | none of these                               | nominal  |                              |
+//! | told to stop                                | fault    | stopped                      |
+//!
+//! Where several hold, the upper row names the state and all of them stand in the reasons. Only nominal is safe:
+//! whatever is not known to be good is not.
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::package::ScoreCalibration;
+use crate::score::Score;
+use crate::verdict::{Reason, State};
+
+/// `[decide]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DecideConfig {
+    /// Longest time without a verdict on a fresh frame, in milliseconds; after it the state is fault.
+    pub deadline_ms: u64,
+    /// Time that the first frame may take, in milliseconds, before the absence of one is a fault.
+    pub startup_ms: u64,
+}
+
+impl Default for DecideConfig {
+    fn default() -> Self {
+        Self { deadline_ms: 1_000, startup_ms: 10_000 }
+    }
+}
+
+/// A state with its reasons.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The state.
+    pub state: State,
+    /// Why it is not nominal.
+    pub reasons: Vec<Reason>,
+}
+
+impl Decision {
+    /// Whether the robot may rely on its camera: in nominal alone.
+    pub fn is_safe(&self) -> bool {
+        self.state == State::Nominal
+    }
+}
+
+/// What a calibrated score says about one frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Judgement {
+    /// The score, if it is a number.
+    pub score: Option<f32>,
+    /// Its conformal p-value.
+    pub p_value: Option<f64>,
+    /// Whether it is above the threshold. A score that is no number counts as strange.
+    pub flag: bool,
+}
+
+impl ScoreCalibration {
+    /// Holds a score against this calibration.
+    pub fn judge(&self, score: Score) -> Judgement {
+        if !score.is_finite() {
+            return Judgement { score: None, p_value: None, flag: true };
+        }
+        Judgement {
+            score: Some(score.0),
+            p_value: Some(crate::calibrate::p_value(&self.sorted_id_scores, score.0)),
+            flag: score.0 > self.threshold,
+        }
+    }
+}
+
+/// Keeps what a decision depends on beyond the frame at hand.
+#[derive(Debug)]
+pub struct Decider {
+    deadline: Duration,
+    startup: Duration,
+    started: Instant,
+    judged_any: bool,
+    bad_since_judged: bool,
+}
+
+impl Decider {
+    /// Starts at `now`, with nothing judged.
+    pub fn new(config: &DecideConfig, now: Instant) -> Self {
+        Self {
+            deadline: Duration::from_millis(config.deadline_ms),
+            startup: Duration::from_millis(config.startup_ms),
+            started: now,
+            judged_any: false,
+            bad_since_judged: false,
+        }
+    }
+
+    /// Longest time without a verdict.
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
+    /// A frame was judged, `age` after it reached the process.
+    pub fn on_judged(&mut self, judgement: &Judgement, age: Duration) -> Decision {
+        let too_old = age > self.deadline;
+        let strange = judgement.score.is_some() && judgement.flag;
+        let conditions = [
+            (too_old, State::Fault, Reason::FrameTooOld),
+            (strange, State::Ood, Reason::ScoreAboveThreshold),
+            (judgement.score.is_none(), State::Degraded, Reason::ScoreNotFinite),
+            (self.bad_since_judged, State::Degraded, Reason::BadFrame),
+        ];
+        self.judged_any = true;
+        self.bad_since_judged = false;
+        let holding = || conditions.iter().filter(|(holds, _, _)| *holds);
+        Decision {
+            state: holding().map(|(_, state, _)| *state).next().unwrap_or(State::Nominal),
+            reasons: holding().map(|(_, _, reason)| *reason).collect(),
+        }
+    }
+
+    /// A frame came that could not be judged.
+    pub fn on_bad_frame(&mut self) {
+        self.bad_since_judged = true;
+    }
+
+    /// The deadline passed without a verdict.
+    pub fn on_silence(&self, now: Instant) -> Decision {
+        if !self.judged_any && now.duration_since(self.started) < self.startup {
+            return Decision { state: State::Starting, reasons: vec![Reason::NoFrameYet] };
+        }
+        Decision { state: State::Fault, reasons: vec![Reason::NoFrameWithinDeadline] }
+    }
+
+    /// The last word of a monitor that was told to stop: from here on nobody watches.
+    pub fn on_stop(&self) -> Decision {
+        Decision { state: State::Fault, reasons: vec![Reason::Stopped] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRESH: Duration = Duration::ZERO;
+    const KNOWN: Judgement = Judgement { score: Some(0.0), p_value: Some(0.5), flag: false };
+    const STRANGE: Judgement = Judgement { score: Some(9.0), p_value: Some(0.01), flag: true };
+    const BROKEN: Judgement = Judgement { score: None, p_value: None, flag: true };
+
+    fn decider() -> Decider {
+        Decider::new(&DecideConfig::default(), Instant::now())
+    }
+
+    fn check(decision: Decision, state: State, reasons: &[Reason]) {
+        assert_eq!((decision.state, decision.reasons.as_slice()), (state, reasons));
+        assert_eq!(decision.is_safe(), state == State::Nominal);
+    }
+
+    #[test]
+    fn a_known_frame_is_nominal_and_a_strange_one_is_not() {
+        let mut decider = decider();
+        check(decider.on_judged(&KNOWN, FRESH), State::Nominal, &[]);
+        check(decider.on_judged(&STRANGE, FRESH), State::Ood, &[Reason::ScoreAboveThreshold]);
+        check(decider.on_judged(&KNOWN, FRESH), State::Nominal, &[]);
+    }
+
+    #[test]
+    fn a_score_that_is_no_number_is_never_safe() {
+        check(decider().on_judged(&BROKEN, FRESH), State::Degraded, &[Reason::ScoreNotFinite]);
+    }
+
+    #[test]
+    fn a_bad_frame_degrades_the_next_verdict_and_only_that() {
+        let mut decider = decider();
+        decider.on_bad_frame();
+        check(decider.on_judged(&KNOWN, FRESH), State::Degraded, &[Reason::BadFrame]);
+        check(decider.on_judged(&KNOWN, FRESH), State::Nominal, &[]);
+    }
+
+    #[test]
+    fn the_gravest_condition_names_the_state_and_all_are_told() {
+        let mut decider = decider();
+        decider.on_bad_frame();
+        let old = decider.deadline() + Duration::from_millis(1);
+        check(
+            decider.on_judged(&STRANGE, old),
+            State::Fault,
+            &[Reason::FrameTooOld, Reason::ScoreAboveThreshold, Reason::BadFrame],
+        );
+    }
+
+    #[test]
+    fn silence_is_starting_at_first_and_a_fault_later() {
+        let start = Instant::now();
+        let mut decider = Decider::new(&DecideConfig::default(), start);
+        check(decider.on_silence(start), State::Starting, &[Reason::NoFrameYet]);
+        let late = start + Duration::from_secs(10);
+        check(decider.on_silence(late), State::Fault, &[Reason::NoFrameWithinDeadline]);
+        decider.on_judged(&KNOWN, FRESH);
+        check(decider.on_silence(start), State::Fault, &[Reason::NoFrameWithinDeadline]);
+    }
+
+    #[test]
+    fn judging_a_score_agrees_with_its_p_value() {
+        let calibration = ScoreCalibration { sorted_id_scores: vec![1.0, 2.0, 3.0], threshold: 3.0, rate: 0.25 };
+        assert_eq!(calibration.judge(Score(3.5)), Judgement { score: Some(3.5), p_value: Some(0.25), flag: true });
+        assert_eq!(calibration.judge(Score(f32::NAN)), BROKEN);
+    }
+}

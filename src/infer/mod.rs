@@ -1,0 +1,255 @@
+//! Runs the network through ONNX Runtime.
+//!
+//! Opening a network compares its inputs and outputs with its manifest, once; [`Network::run`] then trusts them.
+
+mod library;
+mod outputs;
+mod provider;
+
+use std::path::PathBuf;
+
+use ndarray::ArrayView4;
+use ort::session::Session;
+use ort::value::{TensorElementType, TensorRef, ValueType};
+
+use crate::package::{InputSpec, Manifest, OutputSpec, Package};
+
+pub use library::LIBRARY_VARIABLE;
+pub use outputs::NetworkOutputs;
+pub use provider::{ExecutionProvider, UnknownProvider};
+
+/// Number format of the inference of this build; calibrations carry it.
+pub const PRECISION: &str = "fp32";
+
+/// Why a network could not be opened or run.
+#[derive(Debug, thiserror::Error)]
+pub enum InferError {
+    /// ONNX Runtime is not there, or is too old.
+    #[error(
+        "ONNX Runtime cannot be loaded from {}: {problem}\nget it with `cargo xtask demo`, or from the PyPI wheel \
+         `onnxruntime` (capi/libonnxruntime.so.*), version 1.17 or newer; then put it beside the program as \
+         libonnxruntime.so or name it in ORT_DYLIB_PATH", path.display()
+    )]
+    Library {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What the loader said.
+        problem: String,
+    },
+    /// The execution provider is not part of this ONNX Runtime.
+    #[error("execution provider {provider} is not in this ONNX Runtime; use a build that has it, or ask for cpu")]
+    ProviderMissing {
+        /// The one asked for.
+        provider: ExecutionProvider,
+    },
+    /// The execution provider is there but does not start.
+    #[error("execution provider {provider} does not start: {source}")]
+    ProviderFailed {
+        /// The one asked for.
+        provider: ExecutionProvider,
+        /// ONNX Runtime's word on it.
+        source: ort::Error,
+    },
+    /// No execution provider was named.
+    #[error("no execution provider is named; wanted at least one of cpu, cuda, tensorrt")]
+    NoProvider,
+    /// ONNX Runtime cannot read the network.
+    #[error("model.onnx: ONNX Runtime cannot open it: {0}")]
+    Model(ort::Error),
+    /// An input or output of the network is missing.
+    #[error("model.onnx: {kind} {name:?} missing; it has {present}")]
+    Missing {
+        /// `input` or `output`.
+        kind: &'static str,
+        /// The missing name.
+        name: String,
+        /// The names there are.
+        present: String,
+    },
+    /// An input or output of the network has another shape than the manifest says.
+    #[error("model.onnx: {kind} {name:?} is {found}, manifest.toml wants {wanted}")]
+    Shape {
+        /// `input` or `output`.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// Its type and shape.
+        found: String,
+        /// The type and shape of the manifest; N is a free axis.
+        wanted: String,
+    },
+    /// A batch that does not fit the network.
+    #[error("batch is {found:?}, the network takes [N, {}, {}, {}]", wanted[0], wanted[1], wanted[2])]
+    Batch {
+        /// Shape of the batch.
+        found: Vec<usize>,
+        /// Channels, height, width of the network's input.
+        wanted: [usize; 3],
+    },
+    /// ONNX Runtime failed while working.
+    #[error("ONNX Runtime: {0}")]
+    Runtime(ort::Error),
+}
+
+impl InferError {
+    /// Whether the package is to blame, rather than this machine or its ONNX Runtime.
+    pub fn blames_package(&self) -> bool {
+        matches!(self, Self::Model(_) | Self::Missing { .. } | Self::Shape { .. })
+    }
+}
+
+/// How a network is to be run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkOptions {
+    /// Wanted first; each must start. ONNX Runtime gives a later one what an earlier one cannot do.
+    pub execution_providers: Vec<ExecutionProvider>,
+    /// Threads inside one inference; 0 leaves one processor core free.
+    pub threads: usize,
+}
+
+impl Default for NetworkOptions {
+    fn default() -> Self {
+        Self { execution_providers: vec![ExecutionProvider::Cpu], threads: 0 }
+    }
+}
+
+/// An opened network whose shapes are those of its manifest.
+pub struct Network {
+    session: Session,
+    input: InputSpec,
+    output: OutputSpec,
+    classes: usize,
+    execution_provider: ExecutionProvider,
+}
+
+impl Network {
+    /// Opens a package's network on the named execution providers.
+    ///
+    /// # Errors
+    /// ONNX Runtime or a provider is missing, or the network's shapes disagree with the manifest.
+    pub fn open(package: &Package, providers: &[ExecutionProvider]) -> Result<Self, InferError> {
+        let options = NetworkOptions { execution_providers: providers.to_vec(), ..NetworkOptions::default() };
+        Self::from_onnx(&package.model_onnx, &package.manifest, &options)
+    }
+
+    /// Opens a network from the bytes of an ONNX file; `manifest` says what it has to look like.
+    ///
+    /// # Errors
+    /// As [`Network::open`].
+    pub fn from_onnx(onnx: &[u8], manifest: &Manifest, options: &NetworkOptions) -> Result<Self, InferError> {
+        let execution_provider = *options.execution_providers.first().ok_or(InferError::NoProvider)?;
+        let network = Self {
+            session: open_session(onnx, options)?,
+            input: manifest.input.clone(),
+            output: manifest.output.clone(),
+            classes: manifest.class_count(),
+            execution_provider,
+        };
+        network.check_inputs()?;
+        network.check_outputs()?;
+        Ok(network)
+    }
+
+    /// The execution provider that was asked for first, and that started.
+    pub fn execution_provider(&self) -> ExecutionProvider {
+        self.execution_provider
+    }
+
+    /// Runs a batch [N, 3, H, W] of preprocessed pictures; N is free.
+    ///
+    /// # Errors
+    /// A batch of another shape, or a failure inside ONNX Runtime.
+    pub fn run(&mut self, batch: ArrayView4<'_, f32>) -> Result<NetworkOutputs, InferError> {
+        let [channels, height, width] = self.input.chw();
+        let count = batch.shape()[0];
+        if batch.shape() != [count, channels, height, width] || count == 0 {
+            return Err(InferError::Batch { found: batch.shape().to_vec(), wanted: self.input.chw() });
+        }
+        let contiguous = batch.as_standard_layout();
+        let tensor = TensorRef::from_array_view(contiguous.view()).map_err(InferError::Runtime)?;
+        let results =
+            self.session.run(ort::inputs![self.input.name.as_str() => tensor]).map_err(InferError::Runtime)?;
+        outputs::extract(&results, count, self.classes, &self.output)
+    }
+
+    fn check_inputs(&self) -> Result<(), InferError> {
+        let [channels, height, width] = self.input.chw().map(|axis| axis as i64);
+        check_outlet("input", self.session.inputs(), &self.input.name, &[-1, channels, height, width])
+    }
+
+    fn check_outputs(&self) -> Result<(), InferError> {
+        let outlets = self.session.outputs();
+        let classes = self.classes as i64;
+        check_outlet("output", outlets, "logits", &[-1, classes])?;
+        check_outlet("output", outlets, "features", &[-1, self.output.features as i64])?;
+        if let Some(local) = self.output.local {
+            let (height, width) = (local.height as i64, local.width as i64);
+            check_outlet("output", outlets, "local_norms", &[-1, height, width])?;
+            check_outlet("output", outlets, "local_logits", &[-1, classes, height, width])?;
+        }
+        Ok(())
+    }
+}
+
+fn open_session(onnx: &[u8], options: &NetworkOptions) -> Result<Session, InferError> {
+    let environment = library::environment()?;
+    let mut builder = Session::builder(&environment).map_err(InferError::Runtime)?;
+    for provider in &options.execution_providers {
+        let dispatch = provider.dispatch()?;
+        builder = builder
+            .with_execution_providers([dispatch])
+            .map_err(|error| InferError::ProviderFailed { provider: *provider, source: forget_builder(error) })?;
+    }
+    builder = builder
+        .with_intra_threads(threads(options.threads))
+        .map_err(|error| InferError::Runtime(forget_builder(error)))?
+        // Spinning threads would take the robot's other programs their processor for microseconds of gain.
+        .with_intra_op_spinning(false)
+        .map_err(|error| InferError::Runtime(forget_builder(error)))?;
+    builder.commit_from_memory(onnx).map_err(InferError::Model)
+}
+
+/// An ort error without the session builder that it would hand back.
+fn forget_builder<R>(error: ort::Error<R>) -> ort::Error {
+    ort::Error::new_with_code(error.code(), error.message())
+}
+
+fn threads(wanted: usize) -> usize {
+    match wanted {
+        0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1)),
+        wanted => wanted,
+    }
+}
+
+/// Axes in words, as ONNX Runtime prints them: the free one is N.
+fn axes(shape: &[i64]) -> Vec<String> {
+    shape.iter().map(|axis| if *axis == -1 { "N".into() } else { axis.to_string() }).collect()
+}
+
+/// Holds one input or output against the manifest; -1 in the network's shape is a free axis and always fits.
+fn check_outlet(
+    kind: &'static str,
+    outlets: &[ort::value::Outlet],
+    name: &str,
+    wanted: &[i64],
+) -> Result<(), InferError> {
+    let Some(outlet) = outlets.iter().find(|outlet| outlet.name() == name) else {
+        let present: Vec<String> = outlets.iter().map(|outlet| format!("{:?}", outlet.name())).collect();
+        return Err(InferError::Missing { kind, name: name.into(), present: present.join(", ") });
+    };
+    let fits = match outlet.dtype() {
+        ValueType::Tensor { ty: TensorElementType::Float32, shape, .. } => {
+            shape.len() == wanted.len() && shape.iter().zip(wanted).all(|(have, want)| *have == -1 || have == want)
+        }
+        _ => false,
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(InferError::Shape {
+        kind,
+        name: name.into(),
+        found: outlet.dtype().to_string(),
+        wanted: format!("Tensor<f32>({})", axes(wanted).join(", ")),
+    })
+}

@@ -1,0 +1,65 @@
+//! Tells a robot, in real time, that its camera sees something its network was never trained for.
+//!
+//! This page is the way of a frame. Each step is a module, and the module, its TOML table, its errors and its
+//! timings share one word.
+//!
+//! ```text
+//!  source ──► decode ──► preprocess ──► infer ──► score ──► decide ──► sink
+//!  (thread)      └────────── the judging thread ──────────────────────────┘
+//! ```
+//!
+//! 1. A [`source`] reads frames (pictures on disk, or a video through ffmpeg) and stamps each with the time it was
+//!    taken. It runs in a thread of its own and hands frames over through a queue of bounded length.
+//! 2. [`decode`] turns a frame's bytes into an RGB picture, or counts it as bad.
+//! 3. [`preprocess`] resizes and normalises the picture into the network's input, the same way as in training.
+//! 4. [`infer`] runs the network in ONNX Runtime: logits, the pooled feature, and the local outputs.
+//! 5. [`score`] makes one number of them. HIGHER MEANS MORE OUT-OF-DISTRIBUTION, for every score.
+//! 6. [`decide`] holds the number against its conformal threshold (set by [`calibrate`]) and names a state. Only
+//!    `nominal` is safe; silence beyond the deadline is a fault.
+//! 7. A [`sink`] delivers the [`verdict`]: one JSON line, also when no frame came.
+//!
+//! [`monitor`] is the loop around these steps, [`pipeline`] the judging part of it (preprocess, infer, score), which
+//! `run`, `score`, `calibrate` and `bench` share. What a network needs to be used this way lies in a [`package`]: a
+//! folder with the ONNX file, a manifest, the calibration and golden vectors. [`open`] puts one to work, after the
+//! [`self_test`] has shown that this machine computes what the package's maker computed. [`config`] reads the TOML
+//! file that describes a monitor. [`evaluation`] holds the metrics by which scores are compared.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use oodwatch::{config::ModelConfig, open, package::Package, score::ScoreName};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let model = ModelConfig::new(Path::new("models/cifar10-resnet20"));
+//! let package = Package::open(&model.package)?;
+//! let mut pipeline = open::open(&package, &model, vec![ScoreName::Energy])?.pipeline;
+//! let calibration = open::calibration(&package, &pipeline, ScoreName::Energy)?;
+//!
+//! let picture = image::open("picture.png")?.into_rgb8();
+//! let judgement = calibration.judge(pipeline.judge(&picture)?.scores[0]);
+//! println!("strange: {}, p = {:?}", judgement.flag, judgement.p_value);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Invariants, things deliberately absent: no network access; no `unsafe`; no score that needs gradients; no step
+//! down to another execution provider unless the config allows it; no frame is judged twice or lost uncounted.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![forbid(unsafe_code)]
+
+pub mod calibrate;
+pub mod config;
+pub mod decide;
+pub mod decode;
+pub mod evaluation;
+pub mod infer;
+pub mod monitor;
+pub mod open;
+pub mod package;
+pub mod pipeline;
+pub mod preprocess;
+pub mod score;
+pub mod self_test;
+pub mod sink;
+pub mod source;
+pub mod verdict;

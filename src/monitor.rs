@@ -1,0 +1,207 @@
+//! The run loop: a source thread reads ahead by a bounded number of frames; this thread judges and speaks.
+//!
+//! Files are replayed without drops: a full hand-over makes the source wait. When no frame can be judged within
+//! the deadline the loop speaks anyway, so that its listeners can tell silence from death.
+
+mod handover;
+mod report;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::decide::{Decider, Judgement};
+use crate::decode::decode;
+use crate::infer::InferError;
+use crate::package::ScoreCalibration;
+use crate::pipeline::{Judged, Pipeline, PipelineError};
+use crate::sink::{SinkError, Sinks};
+use crate::source::{Frame, Source, SourceError, WAIT_SLICE};
+use handover::{Handover, Received};
+pub use report::Reporter;
+use report::Spoken;
+
+/// When a run ends by itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Limits {
+    /// After this many frames of the source, bad ones included.
+    pub max_frames: Option<u64>,
+    /// After this time.
+    pub duration: Option<Duration>,
+}
+
+/// What a run did. captured = judged + dropped + bad.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Frames that the source delivered.
+    pub captured: u64,
+    /// Frames that got a verdict.
+    pub judged: u64,
+    /// Frames that were flagged.
+    pub flagged: u64,
+    /// Frames that were left out because newer ones had come.
+    pub dropped: u64,
+    /// Frames that could not be judged.
+    pub bad: u64,
+    /// Verdicts without a frame, because none came in time.
+    pub silent: u64,
+    /// Whether a signal ended the run.
+    pub stopped: bool,
+}
+
+/// Why a run ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum MonitorError {
+    /// The source broke.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The source's thread died.
+    #[error("source: its thread panicked")]
+    SourcePanicked,
+    /// The source's thread could not be started.
+    #[error("source: its thread cannot be started: {0}")]
+    Thread(std::io::Error),
+    /// A verdict could not be delivered.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// The network failed; on a picture that could be read this is no bad frame but a broken machine.
+    #[error("infer: {0}")]
+    Infer(#[from] InferError),
+    /// Not one frame could be read.
+    #[error("source: none of {captured} frames could be read")]
+    NothingRead {
+        /// Frames that the source delivered.
+        captured: u64,
+    },
+}
+
+/// The parts that a run puts to work.
+pub struct Monitor {
+    /// Preprocess, infer, score; its first score decides.
+    pub pipeline: Pipeline,
+    /// Calibration of that score.
+    pub calibration: ScoreCalibration,
+    /// Turns judgements into states.
+    pub decider: Decider,
+    /// Words verdicts.
+    pub reporter: Reporter,
+    /// Delivers them.
+    pub sinks: Sinks,
+}
+
+impl Monitor {
+    /// Judges `source` until it ends, a limit is reached, or `stop` is set.
+    ///
+    /// # Errors
+    /// A broken source, network or sink, or a source without one readable frame.
+    pub fn run(
+        mut self,
+        source: Box<dyn Source>,
+        limits: Limits,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<Summary, MonitorError> {
+        let mut handover = Handover::start(source)?;
+        let mut summary = Summary::default();
+        let outcome = self.listen(&mut handover, limits, stop, &mut summary);
+        let ended = handover.finish();
+        summary.stopped = stop.load(Ordering::Relaxed);
+        outcome.and(ended)?;
+        if summary.stopped {
+            let decision = self.decider.on_stop();
+            self.speak(Spoken::without_frame(decision), &summary)?;
+        }
+        match summary {
+            Summary { judged: 0, captured, stopped: false, .. } => Err(MonitorError::NothingRead { captured }),
+            _ => Ok(summary),
+        }
+    }
+
+    fn listen(
+        &mut self,
+        handover: &mut Handover,
+        limits: Limits,
+        stop: &AtomicBool,
+        summary: &mut Summary,
+    ) -> Result<(), MonitorError> {
+        let started = Instant::now();
+        let mut spoke = started;
+        while !stop.load(Ordering::Relaxed) && !limits.reached(summary, started.elapsed()) {
+            let patience = self.decider.deadline().saturating_sub(spoke.elapsed());
+            match handover.receive(patience.min(WAIT_SLICE)) {
+                Received::Frame(frame) => {
+                    if self.on_frame(frame, summary)? {
+                        spoke = Instant::now();
+                    }
+                }
+                Received::Nothing if spoke.elapsed() >= self.decider.deadline() => {
+                    summary.silent += 1;
+                    let decision = self.decider.on_silence(Instant::now());
+                    self.speak(Spoken::without_frame(decision), summary)?;
+                    spoke = Instant::now();
+                }
+                Received::Nothing => {}
+                Received::End => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges one frame; whether there was a verdict on it.
+    fn on_frame(&mut self, frame: Frame, summary: &mut Summary) -> Result<bool, MonitorError> {
+        summary.captured += 1;
+        let (index, path, captured_at, arrived) = (frame.index, frame.path, frame.captured_at, frame.arrived);
+        let decoding = Instant::now();
+        let decoded = decode(frame.content);
+        let decode_time = decoding.elapsed();
+        let judged = match decoded {
+            Ok(image) => self.pipeline.judge(&image),
+            Err(error) => return Ok(self.on_bad_frame(index, &path, &error, summary)),
+        };
+        let judged = match judged {
+            Ok(judged) => judged,
+            Err(PipelineError::Infer(error)) => return Err(error.into()),
+            Err(error) => return Ok(self.on_bad_frame(index, &path, &error, summary)),
+        };
+        let deciding = Instant::now();
+        let judgement = self.judgement(&judged);
+        let decision = self.decider.on_judged(&judgement, arrived.elapsed());
+        summary.judged += 1;
+        summary.flagged += u64::from(judgement.flag);
+        let stages = report::stages(decode_time, &judged.timings, deciding.elapsed());
+        let spoken =
+            Spoken { decision, frame: Some((index, captured_at, arrived)), judged: Some((judged, judgement)), stages };
+        self.speak(spoken, summary)?;
+        Ok(true)
+    }
+
+    fn judgement(&self, judged: &Judged) -> Judgement {
+        // A pipeline without scores would leave nothing to judge: no number, never safe.
+        let score = judged.scores.first().copied().unwrap_or(crate::score::Score(f32::NAN));
+        self.calibration.judge(score)
+    }
+
+    fn on_bad_frame(
+        &mut self,
+        index: u64,
+        path: &std::path::Path,
+        error: &dyn std::error::Error,
+        summary: &mut Summary,
+    ) -> bool {
+        log::error!("decode: frame {index}: {}: {error}", path.display());
+        summary.bad += 1;
+        self.decider.on_bad_frame();
+        false
+    }
+
+    fn speak(&mut self, spoken: Spoken, summary: &Summary) -> Result<(), SinkError> {
+        let verdict = self.reporter.word(spoken, summary);
+        self.sinks.send(&verdict)
+    }
+}
+
+impl Limits {
+    fn reached(&self, summary: &Summary, elapsed: Duration) -> bool {
+        self.max_frames.is_some_and(|max| summary.captured >= max)
+            || self.duration.is_some_and(|duration| elapsed >= duration)
+    }
+}

@@ -1,0 +1,116 @@
+//! Words verdicts: joins what is known about a frame with what is constant over a run.
+
+use std::process;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rustix::time::{ClockId, clock_gettime};
+
+use super::Summary;
+use crate::decide::{Decision, Judgement};
+use crate::pipeline::{Judged, Timings};
+use crate::score::ScoreName;
+use crate::verdict::{Kind, SCHEMA, StagesUs, Verdict};
+
+/// What all verdicts of a run share, and their running number.
+#[derive(Debug, Clone)]
+pub struct Reporter {
+    /// Name of the camera.
+    pub camera: String,
+    /// Class names, by index.
+    pub classes: Vec<String>,
+    /// The score that decides.
+    pub score_name: ScoreName,
+    /// Its threshold.
+    pub threshold: f32,
+    /// Execution provider of the network.
+    pub execution_provider: String,
+    /// Package id.
+    pub model: String,
+    /// Tells runs apart.
+    pub run_id: String,
+    /// Longest time between two verdicts, in milliseconds.
+    pub deadline_ms: u64,
+    /// Verdicts so far.
+    pub alive: u64,
+}
+
+/// The part of a verdict that is new.
+pub(super) struct Spoken {
+    pub(super) decision: Decision,
+    /// Number, capture time and arrival of the frame.
+    pub(super) frame: Option<(u64, Timestamp, Instant)>,
+    pub(super) judged: Option<(Judged, Judgement)>,
+    pub(super) stages: StagesUs,
+}
+
+impl Spoken {
+    /// A verdict on the absence of frames.
+    pub(super) fn without_frame(decision: Decision) -> Self {
+        Self { decision, frame: None, judged: None, stages: StagesUs::default() }
+    }
+}
+
+impl Reporter {
+    /// An identifier for a run that starts now: its time and process.
+    pub fn new_run_id() -> String {
+        format!("{}-{}", Timestamp::now().strftime("%Y%m%dT%H%M%S%3fZ"), process::id())
+    }
+
+    /// The next verdict.
+    pub(super) fn word(&mut self, spoken: Spoken, summary: &Summary) -> Verdict {
+        self.alive += 1;
+        let Spoken { decision, frame, judged, stages } = spoken;
+        let judgement = judged.as_ref().map(|(_, judgement)| *judgement);
+        let top = judged.as_ref().and_then(|(judged, _)| judged.top_class);
+        Verdict {
+            schema: SCHEMA,
+            kind: Kind::Verdict,
+            camera: self.camera.clone(),
+            frame: frame.map(|(index, _, _)| index),
+            captured_at: frame.map(|(_, captured_at, _)| format!("{captured_at:.3}")),
+            age_ms: frame.map(|(_, _, arrived)| milliseconds(arrived.elapsed())),
+            alive: self.alive,
+            safe: decision.is_safe(),
+            state: decision.state,
+            reasons: decision.reasons,
+            flag: judgement.map(|judgement| judgement.flag),
+            score: judgement.and_then(|judgement| judgement.score),
+            score_name: self.score_name,
+            threshold: self.threshold,
+            p_value: judgement.and_then(|judgement| judgement.p_value),
+            class: top.and_then(|(index, _)| self.classes.get(index).cloned()),
+            confidence: top.map(|(_, confidence)| confidence).filter(|confidence| confidence.is_finite()),
+            dropped: summary.dropped,
+            bad: summary.bad,
+            stages_us: stages,
+            execution_provider: self.execution_provider.clone(),
+            model: self.model.clone(),
+            run_id: self.run_id.clone(),
+            monotonic_ns: monotonic_ns(),
+            deadline_ms: self.deadline_ms,
+        }
+    }
+}
+
+/// The durations of a verdict's stages.
+pub(super) fn stages(decode: Duration, timings: &Timings, decide: Duration) -> StagesUs {
+    let us = |time: Duration| Some(time.as_micros() as u64);
+    StagesUs {
+        decode: us(decode),
+        preprocess: us(timings.preprocess),
+        infer: us(timings.infer),
+        score: us(timings.score),
+        decide: us(decide),
+    }
+}
+
+/// Milliseconds with microseconds behind the point.
+fn milliseconds(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1000.0
+}
+
+fn monotonic_ns() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}

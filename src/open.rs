@@ -1,0 +1,103 @@
+//! Puts a package to work on this machine: opens its network, proves it by the golden vectors, and finds the
+//! calibration that fits. Everything that `run`, `check`, `score` and `calibrate` must refuse is refused here.
+
+use crate::config::ModelConfig;
+use crate::infer::{InferError, NetworkOptions, PRECISION};
+use crate::package::{Package, ScoreCalibration};
+use crate::pipeline::{Pipeline, PipelineError};
+use crate::score::ScoreName;
+use crate::self_test::{self, SelfTest, SelfTestError};
+
+/// Why a package cannot be put to work.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The network does not open.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// This machine computes something else than the package's maker.
+    #[error(transparent)]
+    SelfTest(#[from] SelfTestError),
+    /// The package has no calibration for the score.
+    #[error("score {found}: the package is not calibrated for it; it has {present}")]
+    NotCalibrated {
+        /// The score asked for.
+        found: ScoreName,
+        /// The scores there are.
+        present: String,
+    },
+    /// The package was calibrated on another kind of inference.
+    #[error(
+        "the package was calibrated for {wanted}, this run would use {found}; run `oodwatch calibrate` with that \
+         execution provider, or ask for the other"
+    )]
+    OtherInference {
+        /// Precision and execution provider of this run.
+        found: String,
+        /// Precision and execution provider of the calibration.
+        wanted: String,
+    },
+}
+
+/// A pipeline that has passed its self-test.
+pub struct Opened {
+    /// Preprocess, infer, score.
+    pub pipeline: Pipeline,
+    /// What the self-test found.
+    pub self_test: SelfTest,
+}
+
+/// Opens a package's network as the config asks and runs the golden vectors through it.
+///
+/// With `fallback`, execution providers that cannot be had are left out one after the other, with a warning.
+///
+/// # Errors
+/// No ONNX Runtime, no execution provider, a network that disagrees with its manifest, a failed self-test.
+pub fn open(package: &Package, config: &ModelConfig, scores: Vec<ScoreName>) -> Result<Opened, OpenError> {
+    let mut pipeline = open_pipeline(package, config, scores)?;
+    let self_test = self_test::run(pipeline.network_mut(), &package.golden)?;
+    log::info!(
+        "infer: {} passed the self-test: {} inputs, largest deviation {:.1e}, tolerance {:.1e}",
+        pipeline.execution_provider(),
+        self_test.inputs,
+        self_test.largest_deviation,
+        package.golden.tolerance
+    );
+    Ok(Opened { pipeline, self_test })
+}
+
+fn open_pipeline(package: &Package, config: &ModelConfig, scores: Vec<ScoreName>) -> Result<Pipeline, PipelineError> {
+    let mut options =
+        NetworkOptions { execution_providers: config.execution_providers.clone(), threads: config.threads };
+    loop {
+        match Pipeline::open(package, &options, scores.clone()) {
+            Err(PipelineError::Infer(
+                error @ (InferError::ProviderMissing { provider, .. } | InferError::ProviderFailed { provider, .. }),
+            )) if config.fallback && options.execution_providers.len() > 1 => {
+                log::warn!("infer: {error}; falling back, as [model] fallback allows");
+                options.execution_providers.retain(|other| *other != provider);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// The calibration of a score, for the inference that `pipeline` does.
+///
+/// # Errors
+/// None for this score, or one made with another precision or execution provider.
+pub fn calibration<'p>(
+    package: &'p Package,
+    pipeline: &Pipeline,
+    score: ScoreName,
+) -> Result<&'p ScoreCalibration, OpenError> {
+    let calibration = &package.calibration;
+    let wanted = format!("{} on {}", calibration.precision, calibration.execution_provider);
+    let found = format!("{PRECISION} on {}", pipeline.execution_provider());
+    if wanted != found {
+        return Err(OpenError::OtherInference { found, wanted });
+    }
+    calibration.scores.get(&score).ok_or_else(|| OpenError::NotCalibrated {
+        found: score,
+        present: calibration.scores.keys().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    })
+}

@@ -1,0 +1,134 @@
+//! `golden.safetensors`: seeded synthetic inputs with the outputs and scores that they gave in FP32.
+//!
+//! At every start the network is run on these inputs: a machine, driver or runtime that computes something else is
+//! found before the first verdict. The inputs are already preprocessed noise, not pictures of anybody's data set.
+
+use std::collections::BTreeMap;
+
+use ndarray::{Array, Array2, Array3, Array4, ArrayView1, Dimension, Ix2, Ix3, Ix4};
+use serde::{Deserialize, Serialize};
+
+use super::tensors::{TensorWriter, Tensors, all_finite};
+use super::{GOLDEN_FILE, Manifest, PackageError};
+use crate::score::{ScoreError, ScoreName};
+
+/// Inputs and what the network makes of them. N is the number of inputs, at least one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Golden {
+    /// Preprocessed inputs [N, 3, H, W].
+    pub inputs: Array4<f32>,
+    /// `logits` [N, K].
+    pub logits: Array2<f32>,
+    /// `features` [N, C].
+    pub features: Array2<f32>,
+    /// `local_norms` [N, H, W] where the network has them.
+    pub local_norms: Option<Array3<f32>>,
+    /// `local_logits` [N, K, H, W] where the network has them.
+    pub local_logits: Option<Array4<f32>>,
+    /// Scores of each input, N per score.
+    pub scores: BTreeMap<ScoreName, Vec<f32>>,
+    /// A value `got` passes when |got - want| <= tolerance * (1 + |want|).
+    pub tolerance: f32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Description {
+    tolerance: f32,
+}
+
+impl Golden {
+    /// Whether `got` is as good as `want` within the package's tolerance; NaN never is.
+    pub fn agrees(&self, got: f32, want: f32) -> bool {
+        (got - want).abs() <= self.tolerance * (1.0 + want.abs())
+    }
+
+    /// Reads the file's bytes and compares every shape with the manifest.
+    pub(super) fn parse(bytes: &[u8], manifest: &Manifest) -> Result<Self, PackageError> {
+        let tensors = Tensors::parse(GOLDEN_FILE, bytes)?;
+        let description: Description = tensors.metadata()?;
+        let [channels, height, width] = manifest.input.chw();
+        let inputs: Array4<f32> = read::<Ix4>(&tensors, "inputs", &[None, Some(channels), Some(height), Some(width)])?;
+        let count = inputs.shape()[0];
+        check_usable(count, description.tolerance)?;
+        let classes = manifest.class_count();
+        let (local_norms, local_logits) = parse_local(&tensors, manifest, count)?;
+        Ok(Self {
+            logits: read::<Ix2>(&tensors, "logits", &[Some(count), Some(classes)])?,
+            features: read::<Ix2>(&tensors, "features", &[Some(count), Some(manifest.output.features)])?,
+            scores: parse_scores(&tensors, count)?,
+            tolerance: description.tolerance,
+            inputs,
+            local_norms,
+            local_logits,
+        })
+    }
+
+    /// The file's bytes; the same content gives the same bytes.
+    pub(super) fn to_bytes(&self) -> Result<Vec<u8>, PackageError> {
+        let mut writer = TensorWriter::default();
+        writer.add("inputs", self.inputs.view().into_dyn());
+        writer.add("logits", self.logits.view().into_dyn());
+        writer.add("features", self.features.view().into_dyn());
+        if let Some(norms) = &self.local_norms {
+            writer.add("local_norms", norms.view().into_dyn());
+        }
+        if let Some(logits) = &self.local_logits {
+            writer.add("local_logits", logits.view().into_dyn());
+        }
+        for (name, scores) in &self.scores {
+            writer.add(format!("scores/{name}"), ArrayView1::from(scores).into_dyn());
+        }
+        writer.finish(GOLDEN_FILE, &Description { tolerance: self.tolerance })
+    }
+}
+
+fn check_usable(count: usize, tolerance: f32) -> Result<(), PackageError> {
+    if count == 0 {
+        return Err(wrong_values("inputs", "there are none; a self-test needs at least one".into()));
+    }
+    if !(tolerance > 0.0 && tolerance < 1.0) {
+        return Err(PackageError::Metadata {
+            file: GOLDEN_FILE.into(),
+            key: "tolerance",
+            problem: format!("is {tolerance}, wanted a number between 0 and 1"),
+        });
+    }
+    Ok(())
+}
+
+type Local = (Option<Array3<f32>>, Option<Array4<f32>>);
+
+fn parse_local(tensors: &Tensors<'_>, manifest: &Manifest, count: usize) -> Result<Local, PackageError> {
+    let Some(local) = manifest.output.local else {
+        return Ok((None, None));
+    };
+    let (height, width) = (Some(local.height), Some(local.width));
+    let norms = read::<Ix3>(tensors, "local_norms", &[Some(count), height, width])?;
+    let classes = Some(manifest.class_count());
+    let logits = read::<Ix4>(tensors, "local_logits", &[Some(count), classes, height, width])?;
+    Ok((Some(norms), Some(logits)))
+}
+
+fn parse_scores(tensors: &Tensors<'_>, count: usize) -> Result<BTreeMap<ScoreName, Vec<f32>>, PackageError> {
+    let mut scores = BTreeMap::new();
+    for name in tensors.names_under("scores/") {
+        let tensor = format!("scores/{name}");
+        let score: ScoreName = name.parse().map_err(|error: ScoreError| wrong_values(&tensor, error.to_string()))?;
+        scores.insert(score, tensors.array(&tensor, &[Some(count)])?.into_raw_vec_and_offset().0);
+    }
+    Ok(scores)
+}
+
+fn read<D: Dimension>(
+    tensors: &Tensors<'_>,
+    name: &str,
+    wanted: &[Option<usize>],
+) -> Result<Array<f32, D>, PackageError> {
+    let array = tensors.array(name, wanted)?;
+    all_finite(GOLDEN_FILE, name, &array)?;
+    array.into_dimensionality::<D>().map_err(|error| wrong_values(name, error.to_string()))
+}
+
+fn wrong_values(tensor: &str, problem: String) -> PackageError {
+    PackageError::TensorValues { file: GOLDEN_FILE.into(), name: tensor.into(), problem }
+}

@@ -1,0 +1,178 @@
+//! Where frames come from: pictures on disk, or a video file through an ffmpeg child process.
+//!
+//! A source reads and stamps frames, nothing more; what they contain is for [`crate::decode`]. It runs in a thread
+//! of its own and must look at the stop flag wherever it waits.
+
+pub mod cameras;
+mod ffmpeg;
+pub mod images;
+mod pipe;
+pub mod video;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::decode::Content;
+
+pub use ffmpeg::{FFMPEG_VARIABLE, find as find_ffmpeg};
+pub use images::{Images, ImagesConfig};
+pub use video::{Video, VideoConfig};
+
+/// Longest sleep or wait between two looks at the stop flag.
+pub const WAIT_SLICE: Duration = Duration::from_millis(50);
+
+/// `[camera.source.*]`: exactly one of these tables.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceConfig {
+    /// Pictures from a folder, a list or a file.
+    Images(ImagesConfig),
+    /// A video file.
+    Video(VideoConfig),
+}
+
+/// One frame on its way.
+#[derive(Debug)]
+pub struct Frame {
+    /// Running number within its source, from 0; bad frames have one too.
+    pub index: u64,
+    /// The file it came from; of a video, the video's.
+    pub path: PathBuf,
+    /// When the picture was taken, on the wall clock. Footage starts at the moment it is opened and keeps its own
+    /// distances from there.
+    pub captured_at: Timestamp,
+    /// When the frame reached this process.
+    pub arrived: Instant,
+    /// Its bytes or pixels.
+    pub content: Content,
+}
+
+/// Something that delivers frames in order.
+pub trait Source: Send {
+    /// The next frame, or `None` at the end or once `stop` is set.
+    ///
+    /// # Errors
+    /// The source as a whole is broken; a single bad frame is no error but a frame of unreadable content.
+    fn next_frame(&mut self, stop: &AtomicBool) -> Result<Option<Frame>, SourceError>;
+}
+
+/// Why a source cannot deliver.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The path cannot be opened or listed.
+    #[error("source: {}: {source}", path.display())]
+    Open {
+        /// The path.
+        path: PathBuf,
+        /// The operating system's word on it.
+        source: io::Error,
+    },
+    /// A folder or list without a single picture.
+    #[error("source: {}: no pictures in it; wanted files ending in {wanted}", path.display())]
+    Nothing {
+        /// The folder or list.
+        path: PathBuf,
+        /// The endings that count as pictures.
+        wanted: String,
+    },
+    /// ffmpeg is not where it was looked for.
+    #[error(
+        "source: ffmpeg cannot be started as {}: {source}; name it in the config (camera.source.video.ffmpeg) or in \
+         OODWATCH_FFMPEG, or install it", program.display()
+    )]
+    FfmpegMissing {
+        /// The program that was tried.
+        program: PathBuf,
+        /// The operating system's word on it.
+        source: io::Error,
+    },
+    /// ffmpeg gave up on the video.
+    #[error("source: {}: ffmpeg ended with {status}: {message}", path.display())]
+    FfmpegFailed {
+        /// The video.
+        path: PathBuf,
+        /// Its exit status, in words.
+        status: String,
+        /// Its last error line.
+        message: String,
+    },
+    /// What ffmpeg sent is not what was asked of it.
+    #[error("source: {}: frame {frame}: {problem}", path.display())]
+    FfmpegStream {
+        /// The video.
+        path: PathBuf,
+        /// The frame's number.
+        frame: u64,
+        /// What is wrong.
+        problem: String,
+    },
+    /// No data for too long.
+    #[error("source: {}: frame {frame}: nothing from ffmpeg for {waited_ms} ms", path.display())]
+    Stalled {
+        /// The video.
+        path: PathBuf,
+        /// The frame that was waited for.
+        frame: u64,
+        /// How long, in milliseconds.
+        waited_ms: u64,
+    },
+}
+
+/// Opens the configured source.
+///
+/// # Errors
+/// A path that cannot be opened, or a missing ffmpeg.
+pub fn open(config: &SourceConfig) -> Result<Box<dyn Source>, SourceError> {
+    Ok(match config {
+        SourceConfig::Images(config) => Box::new(Images::open(config)?),
+        SourceConfig::Video(config) => Box::new(Video::open(config)?),
+    })
+}
+
+/// The source that fits a path on the command line: a folder, a list or a picture, or else a video.
+pub fn config_for_path(path: &Path) -> SourceConfig {
+    let list = path.extension().is_some_and(|ending| ending == "txt");
+    if path == Path::new("-") || path.is_dir() || list || images::is_picture(path) {
+        SourceConfig::Images(ImagesConfig::new(path))
+    } else {
+        SourceConfig::Video(VideoConfig::new(path))
+    }
+}
+
+/// The clock of footage: maps its own times onto the wall clock, and can hold frames back to the original pace.
+#[derive(Debug)]
+pub(crate) struct FootageClock {
+    wall_start: Timestamp,
+    start: Instant,
+    realtime: bool,
+}
+
+impl FootageClock {
+    pub(crate) fn start(realtime: bool) -> Self {
+        Self { wall_start: Timestamp::now(), start: Instant::now(), realtime }
+    }
+
+    /// The wall-clock time of a frame `offset` into the footage; waits for it first in real time.
+    pub(crate) fn reach(&self, offset: Duration, stop: &AtomicBool) -> Timestamp {
+        if self.realtime {
+            sleep_until(self.start + offset, stop);
+        }
+        self.wall_start.saturating_add(offset).unwrap_or(self.wall_start)
+    }
+}
+
+fn sleep_until(moment: Instant, stop: &AtomicBool) {
+    while !stop.load(Ordering::Relaxed) {
+        let left = moment.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        thread::sleep(left.min(WAIT_SLICE));
+    }
+}

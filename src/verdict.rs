@@ -1,0 +1,126 @@
+//! A verdict: what is said about one frame, or about the absence of one. One JSON line each.
+//!
+//! Other programs rely on these fields. The schema number grows when fields are added; no field ever changes its
+//! meaning. Fields without a value are null.
+
+use serde::{Deserialize, Serialize};
+
+use crate::score::ScoreName;
+
+/// Layout version of [`Verdict`].
+pub const SCHEMA: u32 = 1;
+
+/// One verdict line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Always `verdict`.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// Name of the camera in the config.
+    pub camera: String,
+    /// Running number of the frame within its source, from 0; null where there was no frame.
+    pub frame: Option<u64>,
+    /// When the picture was taken: RFC 3339, camera clock mapped to wall.
+    pub captured_at: Option<String>,
+    /// Age of the frame when this was said, in milliseconds.
+    pub age_ms: Option<f64>,
+    /// Counts every verdict of the run from 1; a consumer that sees it stand still is blind.
+    pub alive: u64,
+    /// What to make of it.
+    pub state: State,
+    /// True in [`State::Nominal`] alone.
+    pub safe: bool,
+    /// Whether this frame alone is out of distribution.
+    pub flag: Option<bool>,
+    /// Why the state is not nominal.
+    pub reasons: Vec<Reason>,
+    /// The score; larger is stranger.
+    pub score: Option<f32>,
+    /// Which score.
+    pub score_name: ScoreName,
+    /// A score above this is flagged.
+    pub threshold: f32,
+    /// Conformal p-value of the score.
+    pub p_value: Option<f64>,
+    /// Name of the most probable class.
+    pub class: Option<String>,
+    /// Its softmax probability.
+    pub confidence: Option<f32>,
+    /// Frames dropped so far.
+    pub dropped: u64,
+    /// Frames so far that could not be judged.
+    pub bad: u64,
+    /// How long each stage took.
+    pub stages_us: StagesUs,
+    /// Execution provider of the network.
+    pub execution_provider: String,
+    /// Package id.
+    pub model: String,
+    /// Tells runs apart.
+    pub run_id: String,
+    /// CLOCK_MONOTONIC when this was said, in nanoseconds.
+    pub monotonic_ns: u64,
+    /// Without a new `alive` for this long, treat the robot as blind. Milliseconds.
+    pub deadline_ms: u64,
+}
+
+/// The type of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A verdict.
+    Verdict,
+}
+
+/// What a robot should make of the camera.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// No frame has been judged yet.
+    Starting,
+    /// The camera sees what the network was trained for.
+    Nominal,
+    /// The camera sees something else.
+    Ood,
+    /// Frames come but cannot all be trusted.
+    Degraded,
+    /// No verdict on a fresh frame within the deadline.
+    Fault,
+}
+
+/// Why a state is not nominal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// No frame has come yet.
+    NoFrameYet,
+    /// The score is above the threshold.
+    ScoreAboveThreshold,
+    /// The score is NaN or infinite.
+    ScoreNotFinite,
+    /// At least one frame since the last judged one could not be judged.
+    BadFrame,
+    /// The frame was older than the deadline when it was judged.
+    FrameTooOld,
+    /// No frame was judged within the deadline.
+    NoFrameWithinDeadline,
+    /// The monitor was told to stop.
+    Stopped,
+}
+
+/// Duration of each stage in microseconds; null where the stage did not run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StagesUs {
+    /// From the source's bytes to an RGB picture.
+    pub decode: Option<u64>,
+    /// From the picture to the network's input.
+    pub preprocess: Option<u64>,
+    /// The network.
+    pub infer: Option<u64>,
+    /// From outputs to the score.
+    pub score: Option<u64>,
+    /// From the score to the state.
+    pub decide: Option<u64>,
+}
