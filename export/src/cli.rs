@@ -1,0 +1,143 @@
+//! The command line: train, evaluate, export.
+
+use std::io;
+use std::path::PathBuf;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use log::LevelFilter;
+use oodwatch_export::config::TrainConfig;
+use oodwatch_export::data::DataSource;
+use oodwatch_export::evaluate::{self, EvaluateConfig};
+use oodwatch_export::package::{ExportOptions, export};
+use oodwatch_export::pictures::Half;
+use oodwatch_export::train::train;
+
+/// Trains image classifiers with the local background feature loss and writes model packages
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Example:\n  \
+    oodwatch-export train --config configs/train/cifar10-resnet20.toml\n  \
+    oodwatch-export export --checkpoint runs/cifar10-resnet20/model.safetensors --out my-package\n\nExit codes:\n  \
+    0 done\n  2 usage\n  1 anything else; the message says what was found and what was wanted"
+)]
+pub(crate) struct Arguments {
+    /// How much to log on stderr: off, error, warn, info, debug, trace [default: $RUST_LOG, or info]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub(crate) log_level: Option<LevelFilter>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train or fine-tune a network; the run's folder is `out` of the config
+    #[command(after_help = "Example:\n  oodwatch-export train --config configs/train/cifar10-resnet20.toml --resume")]
+    Train {
+        /// Training config (TOML)
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Go on after the last finished epoch of a run of the same config; start it if there is none
+        #[arg(long)]
+        resume: bool,
+    },
+    /// Measure networks against out-of-distribution sets; writes metrics.json and table.md
+    #[command(after_help = "Example:\n  oodwatch-export evaluate --config configs/train/evaluate-cifar10.toml")]
+    Evaluate {
+        /// Evaluation config (TOML)
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Write a checkpoint as a model package
+    #[command(after_help = "Example:\n  \
+        oodwatch-export export --checkpoint runs/cifar10-resnet20/model.safetensors --out my-package")]
+    Export(Export),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  oodwatch-export completions bash > /etc/bash_completion.d/oodwatch-export")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Export {
+    /// Checkpoint that training wrote
+    #[arg(long, value_name = "FILE")]
+    checkpoint: PathBuf,
+    /// Folder of the package
+    #[arg(long, value_name = "PKG")]
+    out: PathBuf,
+    /// ID pictures that set the thresholds: CIFAR files or one folder [default: the run's own test pictures]
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    calibration: Vec<PathBuf>,
+    /// Which of the calibration pictures
+    #[arg(long, value_enum, default_value_t = Half::Validation)]
+    half: Half,
+    /// Share of ID frames that may be flagged, in (0, 1)
+    #[arg(long, value_name = "A", default_value_t = 0.05)]
+    false_alarm_rate: f64,
+    /// JSON file with measured metrics for the manifest
+    #[arg(long, value_name = "FILE")]
+    metrics: Option<PathBuf>,
+    /// Replace a package that is already there
+    #[arg(long)]
+    force: bool,
+}
+
+impl Command {
+    /// Does what was asked for.
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Train { config, resume } => {
+                let folder = train(&TrainConfig::read(&config)?, resume)?;
+                log::info!("train: done, see {}", folder.display());
+            }
+            Self::Evaluate { config } => {
+                let config = EvaluateConfig::read(&config)?;
+                print!("{}", evaluate::run(&config)?.markdown());
+                log::info!("evaluate: done, see {}", config.out.display());
+            }
+            Self::Export(arguments) => arguments.run()?,
+            Self::Completions { shell } => {
+                clap_complete::generate(shell, &mut Arguments::command(), env!("CARGO_PKG_NAME"), &mut io::stdout());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Export {
+    fn run(self) -> anyhow::Result<()> {
+        let calibration = match self.calibration.as_slice() {
+            [] => None,
+            [folder] if folder.is_dir() => Some(DataSource::Folder(folder.clone())),
+            _ => Some(DataSource::Cifar(self.calibration)),
+        };
+        let options = ExportOptions {
+            calibration,
+            half: self.half,
+            false_alarm_rate: self.false_alarm_rate,
+            metrics: self.metrics,
+            force: self.force,
+        };
+        let done = export(&self.checkpoint, &self.out, &options)?;
+        let (output, difference) = done.parity.worst();
+        log::info!("export: package {} in {}", done.id, self.out.display());
+        log::info!(
+            "export: ONNX Runtime against libtorch on {} pictures: max abs diff {difference:e} ({output})",
+            done.parity.pictures
+        );
+        log::info!("export: thresholds from {} pictures", done.calibration_pictures);
+        Ok(())
+    }
+}
+
+/// Logs to stderr at the asked level, or as RUST_LOG says.
+pub(crate) fn start_log(level: Option<LevelFilter>) {
+    let mut builder = env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"));
+    if let Some(level) = level {
+        builder.filter_level(level);
+    }
+    builder.format_timestamp_secs().format_target(false).init();
+}

@@ -1,0 +1,26 @@
+//! Trains image classifiers whose features stay quiet on what they do not know, and writes them as
+//! model packages for the `oodwatch` runtime.
+//!
+//! The way of a network: [`config`] names the pictures, [`data`] reads them and cuts batches,
+//! [`model`] is the network, filled with [`weights`] of others or fresh ones, [`loss`] and [`optim`]
+//! move its weights, [`train`] does so over epochs and leaves a [`checkpoint`]. A [`trained`] network
+//! is measured by [`evaluate`] on [`pictures`] and written as a [`package`] whose network [`onnx`]
+//! describes. What a robot computes (preprocessing, scores, thresholds) comes from the `oodwatch`
+//! library itself, so that what was measured is what runs.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod checkpoint;
+pub mod config;
+pub mod data;
+pub mod evaluate;
+mod files;
+pub mod loss;
+pub mod model;
+pub mod onnx;
+pub mod optim;
+pub mod package;
+pub mod pictures;
+pub mod train;
+pub mod trained;
+pub mod weights;

@@ -1,0 +1,14 @@
+//! A training run: epochs over a data set, a checkpoint after each, and a log that survives a kill.
+//!
+//! Everything random in an epoch comes from (seed, epoch), and the optimiser's state is in the checkpoint:
+//! a run that was killed and resumed ends with the weights of the run that was not.
+
+mod curves;
+mod epoch;
+mod log;
+mod run;
+
+pub use curves::{CurvesError, draw as draw_curves};
+pub use epoch::{EpochError, accuracy};
+pub use log::{EpochRow, LogError};
+pub use run::{TrainError, train};

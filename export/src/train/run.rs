@@ -1,0 +1,237 @@
+//! A run from its config to its last file; resumable at every epoch.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::epoch::{accuracy, train_epoch};
+use super::log::{append, rewind};
+use super::{CurvesError, EpochError, LogError, draw_curves};
+use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::config::TrainConfig;
+use crate::data::{Batcher, DataError, Dataset};
+use crate::files::write_whole;
+use crate::model::{ModelError, ResNet};
+use crate::optim::Sgd;
+use crate::weights::WeightsError;
+
+/// Config as used, in the run's folder.
+const CONFIG: &str = "config.toml";
+/// One JSON line per epoch.
+const LOG: &str = "log.jsonl";
+/// Weights and optimiser after the last finished epoch.
+const CHECKPOINT: &str = "checkpoint.safetensors";
+/// Weights when all epochs are done.
+const MODEL: &str = "model.safetensors";
+/// Accuracies when all epochs are done.
+const METRICS: &str = "metrics.json";
+/// Loss and accuracy over the epochs.
+const CURVES: &str = "curves.png";
+/// Prefix of the optimiser's tensors in a checkpoint.
+const VELOCITY: &str = "optimizer.velocity.";
+
+/// What stops a run.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// Reading pictures.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Building the network.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// Reading starting weights.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// Reading or writing a checkpoint.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// In an epoch.
+    #[error(transparent)]
+    Epoch(#[from] EpochError),
+    /// Writing the log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Drawing the curves.
+    #[error(transparent)]
+    Curves(#[from] CurvesError),
+    /// A file or folder of the run cannot be written.
+    #[error("train: {path}: {source}", path = path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The folder holds a run already and `--resume` was not given.
+    #[error("train: {path} holds a run already; give --resume to go on with it, or another `out`", path = path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// `--resume` with a config that is not the run's.
+    #[error("train: {path} was made with another config than this one; resuming would mix two runs", path = path.display())]
+    OtherConfig {
+        /// The run's own config.
+        path: PathBuf,
+    },
+    /// Labels beyond the class names.
+    #[error("train: the pictures have {found} classes, `data.classes` or the data's own names list {names}")]
+    Classes {
+        /// One more than the largest label.
+        found: usize,
+        /// Number of names.
+        names: usize,
+    },
+}
+
+/// Trains as `config` says and returns the run's folder. With `resume`, goes on after the last finished epoch.
+///
+/// # Errors
+/// Unreadable data or weights, a folder that holds another run, a full disk, a loss that is no number.
+pub fn train(config: &TrainConfig, resume: bool) -> Result<PathBuf, TrainError> {
+    tch::set_num_threads(config.threads);
+    let out = &config.out;
+    prepare_folder(config, resume)?;
+    let data = &config.data;
+    let train_set = Dataset::open(&data.train, data.height, data.width)?;
+    let test_set = Dataset::open(&data.test, data.height, data.width)?;
+    let classes = class_names(config, &train_set)?;
+    let net = ResNet::new(&config.model.arch, classes.len(), config.model.precision, config.seed as i64)?;
+    let mut sgd = Sgd::new(&net.params, config.schedule.momentum, config.schedule.weight_decay);
+    let done = start(config, &net, &mut sgd)?;
+    let mut rows = rewind(&out.join(LOG), done)?;
+
+    let count = data.train_limit.unwrap_or(usize::MAX).min(train_set.len());
+    let batcher = Batcher::new(&train_set, &data.normalise);
+    let test_batcher = Batcher::new(&test_set, &data.normalise);
+    let validation: Vec<usize> = (0..test_set.len()).step_by(2).collect();
+    let bar = progress(config, count, done);
+    for epoch in done + 1..=config.schedule.epochs {
+        let started = Instant::now();
+        let mut row = train_epoch(config, &net, &mut sgd, &batcher, count, epoch, &bar)?;
+        row.images_per_second = count as f64 / started.elapsed().as_secs_f64();
+        row.validation_accuracy = accuracy(&net, &test_batcher, &validation);
+        row.seconds = started.elapsed().as_secs_f64();
+        bar.set_message(format!(
+            "epoch {epoch}, loss {:.3}, validation {:.2}%",
+            row.cross_entropy,
+            100.0 * row.validation_accuracy
+        ));
+        log::info!("{}", json!(row));
+        append(&out.join(LOG), &row)?;
+        rows.push(row);
+        snapshot(config, &classes, &net, Some((&sgd, epoch))).write(&out.join(CHECKPOINT))?;
+        draw_curves(&rows, &out.join(CURVES))?;
+    }
+    bar.finish();
+    finish(config, &classes, &net, &test_batcher, test_set.len())?;
+    Ok(out.clone())
+}
+
+/// Makes the folder and writes the config into it, or compares it when resuming.
+fn prepare_folder(config: &TrainConfig, resume: bool) -> Result<(), TrainError> {
+    let path = config.out.join(CONFIG);
+    let file = |source| TrainError::File { path: path.clone(), source };
+    let text = toml::to_string_pretty(config).map_err(|e| file(std::io::Error::other(e)))?;
+    match (path.exists(), resume) {
+        (true, false) => Err(TrainError::Exists { path: config.out.clone() }),
+        (true, true) if std::fs::read_to_string(&path).map_err(file)? != text => Err(TrainError::OtherConfig { path }),
+        (true, true) => Ok(()),
+        (false, _) => {
+            std::fs::create_dir_all(&config.out).map_err(file)?;
+            write_whole(&path, text.as_bytes()).map_err(file)
+        }
+    }
+}
+
+fn class_names(config: &TrainConfig, set: &Dataset) -> Result<Vec<String>, TrainError> {
+    let given = [&config.data.classes, &set.class_names].into_iter().find(|names| !names.is_empty());
+    let found = set.classes_used();
+    match given {
+        Some(names) if names.len() < found => Err(TrainError::Classes { found, names: names.len() }),
+        Some(names) => Ok(names.clone()),
+        None => Ok((0..found).map(|i| format!("class {i}")).collect()),
+    }
+}
+
+/// Fills network and optimiser from the run's checkpoint, else from the starting weights. Returns the finished epochs.
+fn start(config: &TrainConfig, net: &ResNet, sgd: &mut Sgd) -> Result<usize, TrainError> {
+    let path = config.out.join(CHECKPOINT);
+    if path.exists() {
+        let checkpoint = Checkpoint::read(&path)?;
+        let lookup = |name: &str| checkpoint.tensors.get(name).map(|(shape, v)| (shape.as_slice(), v.as_slice()));
+        net.params.load(lookup)?;
+        sgd.load(&net.params, |name| lookup(&format!("{VELOCITY}{name}")))?;
+        let epoch = checkpoint.json("epoch")?;
+        log::info!("train: resuming after epoch {epoch}");
+        return Ok(epoch);
+    }
+    if let Some(weights) = &config.model.start {
+        let tensors = crate::weights::load(weights, &net.params.shapes())?;
+        net.params.load(|name| tensors.find(name))?;
+    }
+    Ok(0)
+}
+
+/// The weights and what they are; with the optimiser's state and the finished epochs while the run lasts.
+fn snapshot(config: &TrainConfig, classes: &[String], net: &ResNet, running: Option<(&Sgd, usize)>) -> Checkpoint {
+    let mut checkpoint = Checkpoint::default();
+    for (name, shape, values) in net.params.export() {
+        checkpoint.tensors.insert(name, (shape, values));
+    }
+    let provenance = json!({
+        "loss": config.loss, "seed": config.seed, "schedule": config.schedule, "data": config.data.train,
+        "train_limit": config.data.train_limit, "start": config.model.start, "precision": config.model.precision,
+        "threads": config.threads,
+    });
+    let metadata = [
+        ("arch", net.arch.clone()),
+        ("classes", json!(classes).to_string()),
+        ("normalise", json!(config.data.normalise).to_string()),
+        ("input", json!([config.data.height, config.data.width]).to_string()),
+        ("test", json!(config.data.test).to_string()),
+        ("provenance", provenance.to_string()),
+    ];
+    checkpoint.metadata.extend(metadata.map(|(k, v)| (k.to_string(), v)));
+    if let Some((sgd, epoch)) = running {
+        checkpoint.metadata.insert("epoch".into(), epoch.to_string());
+        for (name, shape, values) in sgd.export(&net.params) {
+            checkpoint.tensors.insert(format!("{VELOCITY}{name}"), (shape, values));
+        }
+    }
+    checkpoint
+}
+
+/// Writes the final weights and their accuracies.
+fn finish(
+    config: &TrainConfig,
+    classes: &[String],
+    net: &ResNet,
+    test: &Batcher<'_>,
+    count: usize,
+) -> Result<(), TrainError> {
+    let share = |indices: Vec<usize>| accuracy(net, test, &indices);
+    let metrics = json!({
+        "accuracy": {
+            "validation": share((0..count).step_by(2).collect()),
+            "test": share((1..count).step_by(2).collect()),
+            "all": share((0..count).collect()),
+        },
+        "images": count,
+    });
+    let path = config.out.join(METRICS);
+    let text = format!("{metrics:#}\n");
+    write_whole(&path, text.as_bytes()).map_err(|source| TrainError::File { path, source })?;
+    snapshot(config, classes, net, None).write(&config.out.join(MODEL))?;
+    Ok(())
+}
+
+fn progress(config: &TrainConfig, count: usize, done: usize) -> ProgressBar {
+    let steps = count.div_ceil(config.schedule.batch_size);
+    let bar = ProgressBar::new((steps * config.schedule.epochs) as u64).with_position((steps * done) as u64);
+    bar.reset_eta();
+    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} steps, {elapsed} gone, {eta} to go  {msg}");
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
