@@ -4,8 +4,10 @@
 //! sample of "something else". Its L2 norm is added to the loss, so that the network learns to stay
 //! quiet on what it does not know:
 //!
-//!     L    = CE(y, t) + lambda * L_bg
-//!     L_bg = (1 / sum_n |B(n)|) * sum_n sum_{(h,w) in B(n)} || F[n,:,h,w] ||_2
+//! ```text
+//! L    = CE(y, t) + lambda * L_bg
+//! L_bg = (1 / sum_n |B(n)|) * sum_n sum_{(h,w) in B(n)} || F[n,:,h,w] ||_2
+//! ```
 
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor, no_grad};
