@@ -1,0 +1,101 @@
+//! The project's own commands: fetch what is needed from outside, run the demo, run every test.
+//!
+//! `cargo xtask COMMAND` (an alias in `.cargo/config.toml`) builds and runs this program. What it fetches is pinned in
+//! `fetch/pins.toml`.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod cifar;
+mod demo;
+mod fetch;
+mod paths;
+mod test;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::fetch::Fetcher;
+use crate::paths::Paths;
+
+/// The project's own commands. Whatever they fetch is pinned, hash-checked and kept in one cache per user
+/// (OODWATCH_CACHE, or oodwatch in XDG_CACHE_HOME or ~/.cache); .deps/ of the clone links into it.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Fetch what is missing, build, and judge real footage; no libtorch needed
+    #[command(after_help = "Example: cargo xtask demo --headless")]
+    Demo {
+        /// Serve no page and wait for nobody
+        #[arg(long)]
+        headless: bool,
+        /// Where pictures, verdicts and configs are written
+        #[arg(long, value_name = "DIR", default_value = "out/demo")]
+        out: PathBuf,
+    },
+    /// Fetch what is missing, then run the whole test suite of every crate
+    #[command(after_help = "Example: cargo xtask test\n         cargo xtask test -- --test it")]
+    Test {
+        /// Handed on to `cargo test --release --workspace`
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Put a data set where the training configs look for it
+    #[command(after_help = "Example: cargo xtask data cifar10")]
+    Data {
+        /// Which data set
+        set: DataSet,
+    },
+    /// Fetch dependencies without running anything, to be offline afterwards
+    #[command(after_help = "Example: cargo xtask fetch\n         cargo xtask fetch onnxruntime ffmpeg")]
+    Fetch {
+        /// Their names under .deps/; all that the demo and the tests need when none is given
+        names: Vec<String>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum DataSet {
+    /// 60,000 pictures of 32x32 pixels in ten classes, in the official binary layout
+    Cifar10,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<ExitCode> {
+    let fetcher = Fetcher::new(Paths::find()?)?;
+    match task {
+        // There is no page yet: so far every demo is headless.
+        Task::Demo { headless: _, out } => return demo::run(&fetcher, &out),
+        Task::Test { arguments } => return test::run(&fetcher, &arguments),
+        Task::Data { set: DataSet::Cifar10 } => fetch(&fetcher, &["cifar10"])?,
+        Task::Fetch { names } => {
+            let names = if names.is_empty() { test::needs()? } else { names };
+            fetch(&fetcher, &names.iter().map(String::as_str).collect::<Vec<_>>())?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn fetch(fetcher: &Fetcher, names: &[&str]) -> Result<()> {
+    fetcher.ensure_all(names)?;
+    let folder = fetcher.paths.root.join(".deps");
+    eprintln!("there: {} in {}", names.join(", "), folder.display());
+    Ok(())
+}
