@@ -36,7 +36,8 @@ pub struct ResNet {
     stem: ConvBn,
     blocks: Vec<Block>,
     head: [usize; 2],
-    precision: Precision,
+    /// Precision of the convolutions; results are reported in FP32.
+    pub precision: Precision,
 }
 
 /// What one pass through a network gives, all of it FP32.

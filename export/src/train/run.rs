@@ -13,7 +13,7 @@ use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::config::TrainConfig;
 use crate::data::{Batcher, DataError, Dataset};
 use crate::files::write_whole;
-use crate::model::{ModelError, ResNet};
+use crate::model::{ModelError, Precision, ResNet};
 use crate::optim::Sgd;
 use crate::weights::WeightsError;
 
@@ -98,7 +98,7 @@ pub fn train(config: &TrainConfig, resume: bool) -> Result<PathBuf, TrainError> 
     let train_set = Dataset::open(&data.train, data.height, data.width)?;
     let test_set = Dataset::open(&data.test, data.height, data.width)?;
     let classes = class_names(config, &train_set)?;
-    let net = ResNet::new(&config.model.arch, classes.len(), config.model.precision, config.seed as i64)?;
+    let mut net = ResNet::new(&config.model.arch, classes.len(), config.model.precision, config.seed as i64)?;
     let mut sgd = Sgd::new(&net.params, config.schedule.momentum, config.schedule.weight_decay);
     let done = start(config, &net, &mut sgd)?;
     let mut rows = rewind(&out.join(LOG), done)?;
@@ -126,6 +126,7 @@ pub fn train(config: &TrainConfig, resume: bool) -> Result<PathBuf, TrainError> 
         draw_curves(&rows, &out.join(CURVES))?;
     }
     bar.finish();
+    net.precision = Precision::Fp32;
     finish(config, &classes, &net, &test_batcher, test_set.len())?;
     Ok(out.clone())
 }
@@ -204,7 +205,7 @@ fn snapshot(config: &TrainConfig, classes: &[String], net: &ResNet, running: Opt
     checkpoint
 }
 
-/// Writes the final weights and their accuracies.
+/// Writes the final weights and their accuracies, which are those of the network in FP32.
 fn finish(
     config: &TrainConfig,
     classes: &[String],
