@@ -74,12 +74,13 @@ pub(super) fn rewind(path: &Path, epoch: usize) -> Result<Vec<EpochRow>, LogErro
         return Ok(Vec::new());
     }
     let text = std::fs::read_to_string(path).map_err(file)?;
-    let mut rows = Vec::with_capacity(epoch);
-    for (i, line) in text.lines().take(epoch).enumerate() {
-        let line_error = |source| LogError::Line { path: path.into(), line: i + 1, source };
-        rows.push(serde_json::from_str::<EpochRow>(line).map_err(line_error)?);
-    }
-    let kept: String = rows.iter().map(|row| format!("{}\n", serde_json::json!(row))).collect();
+    let lines: Vec<&str> = text.lines().take(epoch).collect();
+    let row = |(i, line): (usize, &&str)| {
+        serde_json::from_str(line).map_err(|source| LogError::Line { path: path.into(), line: i + 1, source })
+    };
+    let rows = lines.iter().enumerate().map(row).collect::<Result<_, _>>()?;
+    // The lines as they were, not as they would be printed again: a float need not survive that digit by digit.
+    let kept: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
     write_whole(path, kept.as_bytes()).map_err(file)?;
     Ok(rows)
 }
