@@ -42,7 +42,8 @@
 //! ```
 //!
 //! Invariants, things deliberately absent: no network access; no `unsafe`; no score that needs gradients; no step
-//! down to another execution provider unless the config allows it; no frame is judged twice or lost uncounted.
+//! down to another execution provider unless the config allows it; no frame that was taken from its source is judged
+//! twice or lost uncounted.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![forbid(unsafe_code)]

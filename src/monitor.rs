@@ -30,10 +30,10 @@ pub struct Limits {
     pub duration: Option<Duration>,
 }
 
-/// What a run did. captured = judged + dropped + bad.
+/// What a run did. captured = judged + dropped + bad; frames that were read ahead when the run ended are none of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Frames that the source delivered.
+    /// Frames that were taken from the source.
     pub captured: u64,
     /// Frames that got a verdict.
     pub judged: u64,
@@ -133,14 +133,15 @@ impl Monitor {
                         spoke = Instant::now();
                     }
                 }
-                Received::Nothing if spoke.elapsed() >= self.decider.deadline() => {
-                    summary.silent += 1;
-                    let decision = self.decider.on_silence(Instant::now());
-                    self.speak(Spoken::without_frame(decision), summary)?;
-                    spoke = Instant::now();
-                }
                 Received::Nothing => {}
                 Received::End => return Ok(()),
+            }
+            // Also after a frame: bad ones that keep coming are no reason to fall silent.
+            if spoke.elapsed() >= self.decider.deadline() {
+                summary.silent += 1;
+                let decision = self.decider.on_silence(Instant::now());
+                self.speak(Spoken::without_frame(decision), summary)?;
+                spoke = Instant::now();
             }
         }
         Ok(())

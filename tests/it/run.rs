@@ -212,3 +212,27 @@ fn silence_is_spoken_of_and_a_signal_ends_the_run_with_a_last_word() {
         Ran::from(child.wait_with_output().unwrap()).expect(0, &["stopped by a signal"]);
     }
 }
+
+#[test]
+fn bad_frames_that_keep_coming_are_no_reason_to_fall_silent() {
+    if !have(&[Tool::OnnxRuntime]) {
+        return;
+    }
+    let bench = Bench::new();
+    // Large enough that decoding takes longer than reading, so that a frame is always waiting; cut off near its end.
+    let mut png = Vec::new();
+    let large = image::RgbImage::from_fn(1500, 1500, |x, y| image::Rgb([x as u8, y as u8, (x * y) as u8]));
+    large.write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
+    fs::create_dir(bench.path("pictures")).unwrap();
+    for index in 0..10 {
+        fs::write(bench.path(&format!("pictures/{index}.png")), &png[..png.len() - 100]).unwrap();
+    }
+    let config = config(&bench);
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("deadline_ms = 60000", "deadline_ms = 1\nstartup_ms = 0")).unwrap();
+    let ran = bench.run(&["run", "--config", config.as_str()]).expect(4, &["none of 10 frames could be read"]);
+    let verdicts = ran.verdicts();
+    // Each frame takes longer than the deadline; a wait for the first file may add a verdict.
+    assert!(verdicts.len() >= 10, "{} verdicts", verdicts.len());
+    assert!(verdicts.iter().all(|verdict| verdict.frame.is_none() && verdict.state == State::Fault && !verdict.safe));
+}
