@@ -28,6 +28,12 @@ pub enum PackageError {
         /// The place.
         path: PathBuf,
     },
+    /// What should be replaced is something else than a package.
+    #[error("{}: is no model package, so it is not replaced; choose another place", path.display())]
+    NotAPackage {
+        /// The place.
+        path: PathBuf,
+    },
     /// `manifest.toml` is not what it should be; the text shows line and caret.
     #[error("{}: {source}", path.display())]
     Manifest {

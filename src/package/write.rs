@@ -35,7 +35,7 @@ pub fn write(
 /// As [`write()`], but takes the place of what is at `dir`: a reader sees either the old package or the new one.
 ///
 /// # Errors
-/// As [`write()`], except that `dir` may exist.
+/// As [`write()`], except that `dir` may exist if it holds a package or nothing.
 pub fn replace(
     dir: &Path,
     model_onnx: &[u8],
@@ -43,6 +43,9 @@ pub fn replace(
     calibration: &Calibration,
     golden: &Golden,
 ) -> Result<String, PackageError> {
+    if dir.exists() && !may_be_replaced(dir) {
+        return Err(PackageError::NotAPackage { path: dir.into() });
+    }
     let (staged, id) = stage(dir, model_onnx, manifest, calibration, golden)?;
     if dir.exists() {
         // The old package ends up in the staging folder and is removed with it.
@@ -52,6 +55,11 @@ pub fn replace(
         move_into_place(staged.path(), dir)?;
     }
     Ok(id)
+}
+
+/// What is replaced is deleted: only a package, or an empty folder, is no loss.
+fn may_be_replaced(dir: &Path) -> bool {
+    dir.join(MANIFEST_FILE).is_file() || fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 /// Writes all four files into a temporary sibling of `dir`; dropping it removes it.

@@ -84,12 +84,24 @@ fn an_existing_package_is_only_replaced_by_force() {
     }
     let bench = Bench::new();
     bench.pictures("footage", 0, 20, known);
+    calibrate(&bench, "0.1", "mine", &[]).expect(0, &[]);
+    let old = Package::open(&bench.path("mine")).unwrap().id;
+    calibrate(&bench, "0.2", "mine", &[]).expect(2, &["mine: exists already", "--force"]);
+    assert_eq!(Package::open(&bench.path("mine")).unwrap().id, old);
+    calibrate(&bench, "0.2", "mine", &["--force"]).expect(0, &[]);
+    assert_ne!(Package::open(&bench.path("mine")).unwrap().id, old);
+}
+
+#[test]
+fn not_even_force_replaces_what_is_no_package() {
+    if !have(&[Tool::OnnxRuntime]) {
+        return;
+    }
+    let bench = Bench::new();
+    bench.pictures("footage", 0, 20, known);
     bench.write("mine/precious", "keep me");
-    calibrate(&bench, "0.1", "mine", &[]).expect(2, &["mine: exists already", "--force"]);
-    assert!(bench.path("mine/precious").exists());
-    calibrate(&bench, "0.1", "mine", &["--force"]).expect(0, &[]);
-    assert!(Package::open(&bench.path("mine")).is_ok());
-    assert!(!bench.path("mine/precious").exists());
+    calibrate(&bench, "0.1", "mine", &["--force"]).expect(2, &["mine: is no model package"]);
+    assert_eq!(fs::read_to_string(bench.path("mine/precious")).unwrap(), "keep me");
 }
 
 #[test]
