@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "WxH", default_value = "640x480", value_parser = size)]
     size: (u32, u32),
     /// Measure at most this many frames
-    #[arg(long, value_name = "N", default_value_t = 300)]
+    #[arg(long, value_name = "N", default_value = "300", value_parser = positive)]
     frames: usize,
     /// Execution provider: cpu, cuda or tensorrt
     #[arg(long, value_name = "NAME", default_value = "cpu")]
@@ -52,6 +52,11 @@ fn size(text: &str) -> Result<(u32, u32), String> {
         Some((w @ 1..=8192, h @ 1..=8192)) => Ok((w, h)),
         _ => Err("wanted WIDTHxHEIGHT in pixels, each 1 to 8192".into()),
     }
+}
+
+/// A number of at least 1.
+fn positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "wanted a whole number of at least 1".into())
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -95,12 +100,13 @@ impl Bench {
     fn measure(mut self, source: &mut dyn Source, frames: usize) -> anyhow::Result<Measured> {
         let never = AtomicBool::new(false);
         let mut started = Instant::now();
+        let mut warm = false;
         while self.laps.len() < frames + WARM_UP_FRAMES {
             let before = Instant::now();
             let Some(frame) = source.next_frame(&never)? else { break };
             self.frame(frame, before.elapsed())?;
-            if self.laps.len() == WARM_UP_FRAMES {
-                started = Instant::now();
+            if !warm && self.laps.len() == WARM_UP_FRAMES {
+                (started, warm) = (Instant::now(), true);
             }
         }
         let wall = started.elapsed();

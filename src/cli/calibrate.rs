@@ -60,8 +60,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         ModelConfig { execution_providers: vec![arguments.execution_provider], ..ModelConfig::new(&arguments.model) };
     let pipeline = open::open(&package, &model, ScoreName::ALL.to_vec())?.pipeline;
     let collected = collect(arguments, pipeline)?;
+    let scores = thresholds(collected.scores.clone(), rate)?;
     let independent: Vec<f64> = collected.scores.iter().map(|scores| effective_count(scores)).collect();
-    let scores = thresholds(collected.scores, rate)?;
     let calibration = Calibration {
         scores,
         images: collected.judged as usize,
@@ -73,7 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let id = write(arguments, &package, &calibration)?;
     tell(arguments, &calibration, &independent, &id)?;
     if collected.bad > 0 {
-        eprintln!("{} of {} frames could not be read", collected.bad, collected.judged + collected.bad);
+        lines::note(&format!("{} of {} frames could not be read", collected.bad, collected.judged + collected.bad));
     }
     Ok(())
 }
@@ -172,6 +172,9 @@ fn tell(arguments: &Arguments, calibration: &Calibration, independent: &[f64], i
     for ((name, score), independent) in calibration.scores.iter().zip(independent) {
         let threshold = score.threshold;
         lines::text(&format!("{name:<14} threshold {threshold}, frames worth {independent:.0} independent ones"))?;
+        if *independent < needed_scores(rate) as f64 {
+            log::warn!("calibrate: {name}: neighbouring frames are too alike to support this rate; use longer footage");
+        }
     }
     lines::text(&format!("package {id}"))
 }

@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         return lines::json(&cameras);
     }
     if cameras.is_empty() {
-        eprintln!("no cameras: there is no V4L2 capture device under /dev/video*");
+        lines::note("no cameras: there is no V4L2 capture device under /dev/video*");
     }
     cameras.iter().try_for_each(|camera| lines::text(&describe(camera)))
 }

@@ -12,6 +12,8 @@ use oodwatch::pipeline::PipelineError;
 use oodwatch::self_test::SelfTestError;
 use oodwatch::source::SourceError;
 
+use super::lines;
+
 const OTHER: u8 = 1;
 const USAGE: u8 = 2;
 const PACKAGE: u8 = 3;
@@ -32,7 +34,7 @@ pub(crate) enum CliError {
 
 /// Tells the error on stderr and gives its exit code.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error}");
+    lines::note(&format!("error: {error}"));
     ExitCode::from(code(error))
 }
 
@@ -66,7 +68,7 @@ fn of_cli(error: &CliError) -> u8 {
 fn of_package(error: &PackageError) -> u8 {
     match error {
         PackageError::Write { .. } => OTHER,
-        PackageError::Exists { .. } => USAGE,
+        PackageError::Exists { .. } | PackageError::NotAPackage { .. } => USAGE,
         _ => PACKAGE,
     }
 }
@@ -88,7 +90,11 @@ fn of_pipeline(error: &PipelineError) -> u8 {
 }
 
 fn of_infer(error: &InferError) -> u8 {
-    if error.blames_package() { PACKAGE } else { INFERENCE }
+    match error {
+        InferError::Threads { .. } => USAGE,
+        error if error.blames_package() => PACKAGE,
+        _ => INFERENCE,
+    }
 }
 
 fn of_monitor(error: &MonitorError) -> u8 {

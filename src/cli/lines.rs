@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use anyhow::Context;
+use anyhow::anyhow;
 use serde::Serialize;
 
 /// Prints one line of text.
@@ -17,9 +17,13 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     write_all(&line)
 }
 
+/// Tells something on stderr. A stderr that cannot be written is no reason to end otherwise than one would.
+pub(crate) fn note(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 /// Prints bytes as they are.
 pub(crate) fn write_all(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes).and_then(|()| stdout.flush()).context("stdout cannot be written")?;
-    Ok(())
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| anyhow!("stdout cannot be written: {error}"))
 }

@@ -15,6 +15,7 @@ use oodwatch::source;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::exit::CliError;
+use super::lines;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  oodwatch run --config configs/images.toml --max-frames 100")]
@@ -83,8 +84,8 @@ fn tell(summary: &Summary, elapsed: Duration) {
     let Summary { captured, judged, flagged, dropped, bad, silent, stopped } = summary;
     let rate = *judged as f64 / elapsed.as_secs_f64().max(f64::EPSILON);
     let how = if *stopped { "stopped by a signal" } else { "done" };
-    eprintln!(
+    lines::note(&format!(
         "{how}: {captured} frames captured = {judged} judged + {dropped} dropped + {bad} bad; {flagged} flagged; \
          {silent} deadlines passed without a frame; {rate:.1} frames/s"
-    );
+    ));
 }

@@ -143,7 +143,7 @@ impl Scorer<'_> {
             return Err(CliError::NothingRead(self.failed).into());
         }
         if self.failed > 0 {
-            eprintln!("{} of {} inputs could not be read", self.failed, self.read + self.failed);
+            lines::note(&format!("{} of {} inputs could not be read", self.failed, self.read + self.failed));
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ pub const PRECISION: &str = "fp32";
 pub enum InferError {
     /// ONNX Runtime is not there, or is too old.
     #[error(
-        "ONNX Runtime cannot be loaded from {}: {problem}\nget it with `cargo xtask demo`, or from the PyPI wheel \
+        "ONNX Runtime cannot be loaded from {}: {problem}\nget it with `cargo xtask fetch onnxruntime`, as .deps/onnxruntime/libonnxruntime.so, or from the PyPI wheel \
          `onnxruntime` (capi/libonnxruntime.so.*), version 1.17 or newer; then put it beside the program as \
          libonnxruntime.so or name it in ORT_DYLIB_PATH", path.display()
     )]
@@ -49,6 +49,14 @@ pub enum InferError {
         provider: ExecutionProvider,
         /// ONNX Runtime's word on it.
         source: ort::Error,
+    },
+    /// More threads than any processor core could serve.
+    #[error("{found} threads are too many: this machine has {cores} processor cores")]
+    Threads {
+        /// Threads asked for.
+        found: usize,
+        /// Cores there are.
+        cores: usize,
     },
     /// No execution provider was named.
     #[error("no execution provider is named; wanted at least one of cpu, cuda, tensorrt")]
@@ -192,6 +200,7 @@ impl Network {
 }
 
 fn open_session(onnx: &[u8], options: &NetworkOptions) -> Result<Session, InferError> {
+    let threads = threads(options.threads)?;
     let environment = library::environment()?;
     let mut builder = Session::builder(&environment).map_err(InferError::Runtime)?;
     for provider in &options.execution_providers {
@@ -201,7 +210,7 @@ fn open_session(onnx: &[u8], options: &NetworkOptions) -> Result<Session, InferE
             .map_err(|error| InferError::ProviderFailed { provider: *provider, source: forget_builder(error) })?;
     }
     builder = builder
-        .with_intra_threads(threads(options.threads))
+        .with_intra_threads(threads)
         .map_err(|error| InferError::Runtime(forget_builder(error)))?
         // Spinning threads would take the robot's other programs their processor for microseconds of gain.
         .with_intra_op_spinning(false)
@@ -214,10 +223,13 @@ fn forget_builder<R>(error: ort::Error<R>) -> ort::Error {
     ort::Error::new_with_code(error.code(), error.message())
 }
 
-fn threads(wanted: usize) -> usize {
+/// 0 leaves one core free. More threads than cores only wait for each other, thousands of them for ever.
+fn threads(wanted: usize) -> Result<usize, InferError> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     match wanted {
-        0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1)),
-        wanted => wanted,
+        0 => Ok(cores.saturating_sub(1).max(1)),
+        found if found > cores => Err(InferError::Threads { found, cores }),
+        wanted => Ok(wanted),
     }
 }
 
