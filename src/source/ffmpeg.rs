@@ -114,10 +114,7 @@ fn command(program: &Path, video: &Path, every_frame: [&str; 2]) -> Command {
 
 /// A file on disk is never taken for a protocol, whatever its name.
 fn input_name(video: &Path) -> std::ffi::OsString {
-    let mut name = std::ffi::OsString::new();
-    if video.exists() {
-        name.push("file:");
-    }
+    let mut name = std::ffi::OsString::from("file:");
     name.push(video);
     name
 }

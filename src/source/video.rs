@@ -63,11 +63,8 @@ impl Video {
     /// # Errors
     /// A file that cannot be opened, or an ffmpeg that cannot be started.
     pub fn open(config: &VideoConfig) -> Result<Self, SourceError> {
-        // Asked here for its clear answer; ffmpeg would only log one. Something with a scheme is not a file.
-        if !config.path.to_string_lossy().contains("://") {
-            std::fs::File::open(&config.path)
-                .map_err(|source| SourceError::Open { path: config.path.clone(), source })?;
-        }
+        // Asked here for its clear answer; ffmpeg would only log one.
+        std::fs::File::open(&config.path).map_err(|source| SourceError::Open { path: config.path.clone(), source })?;
         let program = ffmpeg::find(&config.ffmpeg);
         let (ffmpeg, stdout) = Ffmpeg::start(&program, &config.path)?;
         let patience = Duration::from_millis(config.stall_timeout_ms);

@@ -61,10 +61,10 @@ fn max_frames_ends_a_video_early_and_leaves_no_ffmpeg_behind() {
     }
     let bench = Bench::new();
     clip(&bench, "clip.mkv", "60", &[]);
-    let config = bench.config("[camera.source.video]\npath = \"clip.mkv\"");
+    let clip = bench.path("clip.mkv").display().to_string();
+    let config = bench.config(&format!("[camera.source.video]\npath = \"{clip}\""));
     let ran = bench.run(&["run", "--config", config.to_str().unwrap(), "--max-frames", "7"]);
     ran.expect(0, &["7 frames captured = 7 judged"]);
-    let clip = bench.path("clip.mkv").display().to_string();
     assert!(!processes().iter().any(|line| line.contains(&clip)), "an ffmpeg is still at work");
 }
 
