@@ -158,6 +158,20 @@ impl TrainConfig {
         )?;
         ensure(schedule.weight_decay >= 0.0, "schedule.weight_decay", schedule.weight_decay, "0 or more")?;
         ensure(self.data.train_limit != Some(0), "data.train_limit", 0, "at least 1")?;
+        let size = (self.data.width, self.data.height);
+        let cifar = [&self.data.train, &self.data.test].iter().any(|source| matches!(source, DataSource::Cifar(_)));
+        ensure(
+            size.0 == size.1 && size.0 >= 8,
+            "data.width, data.height",
+            format!("{size:?}"),
+            "a square of at least 8",
+        )?;
+        ensure(
+            !cifar || size.0 == 32,
+            "data.width, data.height",
+            format!("{size:?}"),
+            "32, the size of CIFAR pictures",
+        )?;
         let stds = self.data.normalise.std;
         ensure(stds.iter().all(|&s| s > 0.0), "data.normalise.std", format!("{stds:?}"), "numbers above 0")?;
         self.loss.background.as_ref().map_or(Ok(()), check_background)

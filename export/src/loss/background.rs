@@ -97,7 +97,7 @@ fn background_mask(
         }
         BackgroundRule::Lowest(q) => {
             let activation = own_class(&locations.linear(head_weight, None::<Tensor>));
-            let count = (q * activation.size()[1] as f64).round() as i64;
+            let count = ((q * activation.size()[1] as f64).round() as i64).max(1);
             let (_, chosen) = activation.topk(count, 1, false, false);
             activation.zeros_like().scatter_value(1, &chosen, 1.0).gt(0.5)
         }

@@ -76,6 +76,14 @@ pub enum TrainError {
         /// The run's own config.
         path: PathBuf,
     },
+    /// The test pictures have other classes than the training pictures.
+    #[error("train: the test pictures' classes are {found:?}, the training pictures' {wanted:?}")]
+    TestClasses {
+        /// Names of the test pictures' classes.
+        found: Vec<String>,
+        /// Names of the training pictures' classes.
+        wanted: Vec<String>,
+    },
     /// Labels beyond the class names.
     #[error("train: the pictures have {found} classes, `data.classes` or the data's own names list {names}")]
     Classes {
@@ -98,6 +106,7 @@ pub fn train(config: &TrainConfig, resume: bool) -> Result<PathBuf, TrainError> 
     let train_set = Dataset::open(&data.train, data.height, data.width)?;
     let test_set = Dataset::open(&data.test, data.height, data.width)?;
     let classes = class_names(config, &train_set)?;
+    check_test_classes(&train_set, &test_set, classes.len())?;
     let mut net = ResNet::new(&config.model.arch, classes.len(), config.model.precision, config.seed as i64)?;
     let mut sgd = Sgd::new(&net.params, config.schedule.momentum, config.schedule.weight_decay);
     let done = start(config, &net, &mut sgd)?;
@@ -154,6 +163,18 @@ fn class_names(config: &TrainConfig, set: &Dataset) -> Result<Vec<String>, Train
         Some(names) if names.len() < found => Err(TrainError::Classes { found, names: names.len() }),
         Some(names) => Ok(names.clone()),
         None => Ok((0..found).map(|i| format!("class {i}")).collect()),
+    }
+}
+
+/// Labels are positions in a list of names: with another list they would mean other classes.
+fn check_test_classes(train: &Dataset, test: &Dataset, classes: usize) -> Result<(), TrainError> {
+    let (wanted, found) = (&train.class_names, &test.class_names);
+    if !wanted.is_empty() && !found.is_empty() && wanted != found {
+        return Err(TrainError::TestClasses { found: found.clone(), wanted: wanted.clone() });
+    }
+    match test.classes_used() {
+        found if found > classes => Err(TrainError::Classes { found, names: classes }),
+        _ => Ok(()),
     }
 }
 
