@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that a test could want is fetched first, so that none has a reason to be passed over.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
@@ -7,15 +8,12 @@ use anyhow::{Context, Result, bail};
 use crate::fetch::Fetcher;
 use crate::fetch::tools::on_path;
 
-/// What the tests need. ffmpeg is fetched where the machine has none.
+/// What the tests need.
 ///
 /// # Errors
 /// When there is no python3.
 pub(crate) fn needs() -> Result<Vec<String>> {
-    let mut needs = ["onnxruntime", "cifar10", "footage", "libtorch"].map(str::to_owned).to_vec();
-    if on_path("ffmpeg").is_none() {
-        needs.push("ffmpeg".to_owned());
-    }
+    let mut needs = ["onnxruntime", "ffmpeg", "cifar10", "footage", "libtorch"].map(str::to_owned).to_vec();
     needs.push(onnx_checker()?);
     Ok(needs)
 }
@@ -32,11 +30,7 @@ fn onnx_checker() -> Result<String> {
 /// # Errors
 /// When something is missing or cargo cannot be started. A failed test is no error but the exit code.
 pub(crate) fn run(fetcher: &Fetcher, arguments: &[String]) -> Result<ExitCode> {
-    if on_path("c++").is_none() {
-        bail!(
-            "no C++ compiler (c++) on PATH: tch, the binding to libtorch, needs one. Debian and Ubuntu: apt-get install g++"
-        );
-    }
+    ensure_cpp_compiler()?;
     let needs = needs()?;
     fetcher.ensure_all(&needs.iter().map(String::as_str).collect::<Vec<_>>())?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -47,4 +41,22 @@ pub(crate) fn run(fetcher: &Fetcher, arguments: &[String]) -> Result<ExitCode> {
     command.env("PYTHONPATH", fetcher.paths.dep(&onnx_checker()?));
     let status = command.status().context("cargo cannot be started")?;
     Ok(ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1)))
+}
+
+/// tch, the binding to libtorch, compiles C++, and Debian's gcc comes without g++. Root on Debian and Ubuntu gets it here.
+fn ensure_cpp_compiler() -> Result<()> {
+    if on_path("c++").is_some() {
+        return Ok(());
+    }
+    let root = std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    if root && on_path("apt-get").is_some() {
+        eprintln!("no C++ compiler on PATH: apt-get install g++");
+        let apt = |words: &[&str]| Command::new("apt-get").args(words).status().context("apt-get cannot be started");
+        if apt(&["update", "--quiet"])?.success() && apt(&["install", "--quiet", "--yes", "g++"])?.success() {
+            return Ok(());
+        }
+    }
+    bail!(
+        "no C++ compiler (c++) on PATH: tch, the binding to libtorch, needs one. Debian and Ubuntu: apt-get install g++"
+    )
 }

@@ -40,6 +40,8 @@ pub(super) fn clip(ffmpeg: &Path, clip: &Path, folder: &Path) -> Result<Vec<Path
         .args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-i"])
         .arg(clip)
         .args(["-vf", &format!("scale='min({WIDEST_FRAME_PX},iw)':-2"), "-vsync", "0"])
+        // Else a processor's vector instructions decide the last bits of a pixel, and a close result hangs on them.
+        .args(["-sws_flags", "bicubic+accurate_rnd+bitexact+full_chroma_int"])
         .arg(folder.join("%05d.png"))
         .output()
         .with_context(|| format!("{} cannot be started", ffmpeg.display()))?;

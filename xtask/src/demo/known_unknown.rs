@@ -50,6 +50,13 @@ pub(super) fn run(monitor: &Monitor, places: &Places) -> Result<Vec<String>> {
         background.share(Kind::Known).frames,
         100.0 * COVERAGE
     );
+    let flagged = |report: &Report| report.share(Kind::Unknown).flagged;
+    println!(
+        "Of {} unknown frames, {} were flagged with the background loss and {} by the control.",
+        background.share(Kind::Unknown).frames,
+        flagged(&background),
+        flagged(&control)
+    );
     println!(
         "The street clip shows cars among other things, which CIFAR-10 has as well; it is shown whole all the same."
     );

@@ -18,7 +18,6 @@ use anyhow::{Context, Result, bail};
 
 use self::monitor::Monitor;
 use crate::fetch::Fetcher;
-use crate::fetch::tools::on_path;
 
 /// Where the demo finds and leaves things.
 #[derive(Debug)]
@@ -55,23 +54,14 @@ pub(crate) fn run(fetcher: &Fetcher, out: &Path) -> Result<ExitCode> {
 
 /// Everything that has to be there before anything is shown.
 fn prepare(fetcher: &Fetcher, out: &Path) -> Result<Places> {
-    let mut needs = vec!["onnxruntime", "footage", "cifar10"];
-    let ffmpeg = on_path("ffmpeg");
-    if ffmpeg.is_none() {
-        needs.push("ffmpeg");
-    }
-    if fetcher.ensure_all(&needs)? == 0 {
+    // The pinned ffmpeg even where there is another one: every machine has to see the same frames.
+    if fetcher.ensure_all(&["onnxruntime", "footage", "cifar10", "ffmpeg"])? == 0 {
         eprintln!("everything that the demo needs is there");
     }
     let deps = fetcher.paths.root.join(".deps");
     let out = std::path::absolute(out).with_context(|| out.display().to_string())?;
     empty(&out.join("pictures"))?;
-    Ok(Places {
-        ffmpeg: ffmpeg.unwrap_or_else(|| deps.join("ffmpeg/ffmpeg")),
-        models: fetcher.paths.root.join("models"),
-        deps,
-        out,
-    })
+    Ok(Places { ffmpeg: deps.join("ffmpeg/ffmpeg"), models: fetcher.paths.root.join("models"), deps, out })
 }
 
 /// Makes sure of an empty folder.
@@ -118,5 +108,5 @@ fn summary(places: &Places, failures: &[String]) {
             println!("  {failure}");
         }
     }
-    println!("Next: README.md, \"Your own camera or pictures\".");
+    println!("Next: README.md, \"Your own pictures and video\".");
 }
