@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     /// Folder of the new package
     #[arg(long, value_name = "PKG")]
     out: PathBuf,
-    /// Replace what is at --out
+    /// Replace the package at --out
     #[arg(long)]
     force: bool,
     /// Use at most this many frames, from the start
@@ -52,9 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if !(rate > 0.0 && rate < 1.0) {
         return Err(CalibrateError::Rate { found: rate }.into());
     }
-    if arguments.out.exists() && !arguments.force {
-        return Err(package::PackageError::Exists { path: arguments.out.clone() }.into());
-    }
+    package::check_place(&arguments.out, arguments.force)?;
     let package = Package::open(&arguments.model)?;
     let model =
         ModelConfig { execution_providers: vec![arguments.execution_provider], ..ModelConfig::new(&arguments.model) };

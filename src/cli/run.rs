@@ -86,6 +86,6 @@ fn tell(summary: &Summary, elapsed: Duration) {
     let how = if *stopped { "stopped by a signal" } else { "done" };
     lines::note(&format!(
         "{how}: {captured} frames captured = {judged} judged + {dropped} dropped + {bad} bad; {flagged} flagged; \
-         {silent} deadlines passed without a frame; {rate:.1} frames/s"
+         {silent} deadlines passed without a judged frame; {rate:.1} frames/s"
     ));
 }

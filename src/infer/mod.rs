@@ -26,7 +26,8 @@ pub const PRECISION: &str = "fp32";
 pub enum InferError {
     /// ONNX Runtime is not there, or is too old.
     #[error(
-        "ONNX Runtime cannot be loaded from {}: {problem}\nget it with `cargo xtask fetch onnxruntime`, as .deps/onnxruntime/libonnxruntime.so, or from the PyPI wheel \
+        "ONNX Runtime cannot be loaded from {}: {problem}\nget it with `cargo xtask fetch onnxruntime`, as \
+         .deps/onnxruntime/libonnxruntime.so, or from the PyPI wheel \
          `onnxruntime` (capi/libonnxruntime.so.*), version 1.17 or newer; then put it beside the program as \
          libonnxruntime.so or name it in ORT_DYLIB_PATH", path.display()
     )]

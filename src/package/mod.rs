@@ -19,7 +19,7 @@ pub use calibration::{Calibration, ScoreCalibration};
 pub use error::PackageError;
 pub use golden::Golden;
 pub use manifest::{Color, DType, InputSpec, Layout, LocalSpec, Manifest, OutputSpec, Resize, SCHEMA};
-pub use write::{replace, write};
+pub use write::{check_place, replace, write};
 
 /// File name of the network.
 pub const MODEL_FILE: &str = "model.onnx";

@@ -24,9 +24,7 @@ pub fn write(
     calibration: &Calibration,
     golden: &Golden,
 ) -> Result<String, PackageError> {
-    if dir.exists() {
-        return Err(PackageError::Exists { path: dir.into() });
-    }
+    check_place(dir, false)?;
     let (staged, id) = stage(dir, model_onnx, manifest, calibration, golden)?;
     move_into_place(staged.path(), dir)?;
     Ok(id)
@@ -43,9 +41,7 @@ pub fn replace(
     calibration: &Calibration,
     golden: &Golden,
 ) -> Result<String, PackageError> {
-    if dir.exists() && !may_be_replaced(dir) {
-        return Err(PackageError::NotAPackage { path: dir.into() });
-    }
+    check_place(dir, true)?;
     let (staged, id) = stage(dir, model_onnx, manifest, calibration, golden)?;
     if dir.exists() {
         // The old package ends up in the staging folder and is removed with it.
@@ -57,9 +53,20 @@ pub fn replace(
     Ok(id)
 }
 
-/// What is replaced is deleted: only a package, or an empty folder, is no loss.
-fn may_be_replaced(dir: &Path) -> bool {
-    dir.join(MANIFEST_FILE).is_file() || fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none())
+/// Whether a package may go to `dir`, to be asked before the work that goes into one. With `replacing`, what is there
+/// would be deleted: only a package, or an empty folder, is no loss.
+///
+/// # Errors
+/// Something is at `dir` that stays.
+pub fn check_place(dir: &Path, replacing: bool) -> Result<(), PackageError> {
+    let package = || dir.join(MANIFEST_FILE).is_file();
+    let empty = || fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none());
+    match (dir.exists(), replacing) {
+        (false, _) => Ok(()),
+        (true, false) => Err(PackageError::Exists { path: dir.into() }),
+        (true, true) if package() || empty() => Ok(()),
+        (true, true) => Err(PackageError::NotAPackage { path: dir.into() }),
+    }
 }
 
 /// Writes all four files into a temporary sibling of `dir`; dropping it removes it.

@@ -131,9 +131,7 @@ pub enum ExportError {
 /// # Errors
 /// [`ExportError`]; then `out` is as it was.
 pub fn export(checkpoint: &Path, out: &Path, options: &ExportOptions) -> Result<Exported, ExportError> {
-    if out.exists() && !options.force {
-        return Err(PackageError::Exists { path: out.into() }.into());
-    }
+    package::check_place(out, options.force)?;
     export_trained(&Trained::open(checkpoint)?, out, options)
 }
 

@@ -123,9 +123,14 @@ fn correct(logits: &Tensor, targets: &Tensor) -> f64 {
 
 /// Share of the pictures at `indices` that the network classifies as labelled.
 pub fn accuracy(net: &ResNet, batcher: &Batcher<'_>, indices: &[usize]) -> f64 {
-    let hits = |chunk: &[usize]| {
+    hits(net, batcher, indices) / indices.len() as f64
+}
+
+/// How many of the pictures at `indices` the network classifies as labelled.
+pub(super) fn hits(net: &ResNet, batcher: &Batcher<'_>, indices: &[usize]) -> f64 {
+    let of_chunk = |chunk: &[usize]| {
         let batch = batcher.plain(chunk);
         correct(&no_grad(|| net.forward(&batch.images, false)).logits, &batch.targets)
     };
-    indices.chunks(EVALUATION_BATCH).map(hits).sum::<f64>() / indices.len() as f64
+    indices.chunks(EVALUATION_BATCH).map(of_chunk).sum()
 }

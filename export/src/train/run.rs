@@ -6,7 +6,7 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::epoch::{accuracy, train_epoch};
+use super::epoch::{accuracy, hits, train_epoch};
 use super::log::{append, rewind};
 use super::{CurvesError, EpochError, LogError, draw_curves};
 use crate::checkpoint::{Checkpoint, CheckpointError};
@@ -234,12 +234,16 @@ fn finish(
     test: &Batcher<'_>,
     count: usize,
 ) -> Result<(), TrainError> {
-    let share = |indices: Vec<usize>| accuracy(net, test, &indices);
+    let half = |first: usize| {
+        let indices: Vec<usize> = (first..count).step_by(2).collect();
+        (hits(net, test, &indices), indices.len() as f64)
+    };
+    let (validation, test_half) = (half(0), half(1));
     let metrics = json!({
         "accuracy": {
-            "validation": share((0..count).step_by(2).collect()),
-            "test": share((1..count).step_by(2).collect()),
-            "all": share((0..count).collect()),
+            "validation": validation.0 / validation.1,
+            "test": test_half.0 / test_half.1,
+            "all": (validation.0 + test_half.0) / count as f64,
         },
         "images": count,
     });
