@@ -141,9 +141,9 @@ impl Decider {
         }
     }
 
-    /// A frame came that could not be judged.
-    pub fn on_bad_frame(&mut self) {
-        self.bad_since_judged = true;
+    /// A frame came that could not be judged; whether it is the first since one could.
+    pub fn on_bad_frame(&mut self) -> bool {
+        !std::mem::replace(&mut self.bad_since_judged, true)
     }
 
     /// The deadline passed without a verdict on a fresh frame.

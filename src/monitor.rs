@@ -7,12 +7,13 @@
 mod handover;
 mod report;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::decide::{Decider, Judgement};
-use crate::decode::Decoder;
+use crate::decode::{Content, Decoder};
 use crate::infer::InferError;
 use crate::package::ScoreCalibration;
 use crate::pipeline::{Judged, Pipeline, PipelineError};
@@ -75,6 +76,13 @@ pub enum MonitorError {
         /// Frames that the source delivered.
         captured: u64,
     },
+}
+
+/// Where a frame came from.
+struct Origin {
+    index: u64,
+    path: PathBuf,
+    of_camera: bool,
 }
 
 /// The parts that a run puts to work.
@@ -163,27 +171,31 @@ impl Monitor {
 
     /// Judges one frame; whether there was a verdict on it.
     fn on_frame(&mut self, frame: Frame, summary: &mut Summary) -> Result<bool, MonitorError> {
-        let (index, path, captured_at, taken) = (frame.index, frame.path, frame.captured_at, frame.taken);
+        let of_camera = matches!(frame.content, Content::Raw(_));
+        let origin = Origin { index: frame.index, path: frame.path, of_camera };
         let decoding = Instant::now();
         let decoded = self.decoder.decode(frame.content);
         let decode_time = decoding.elapsed();
-        let judged = match decoded {
-            Ok(image) => self.pipeline.judge(image),
-            Err(error) => return Ok(self.on_bad_frame(index, &path, &error, summary)),
-        };
-        let judged = match judged {
-            Ok(judged) => judged,
-            Err(PipelineError::Infer(error)) => return Err(error.into()),
-            Err(error) => return Ok(self.on_bad_frame(index, &path, &error, summary)),
+        let judged = match decoded.map(|image| self.pipeline.judge(image)) {
+            Ok(Ok(judged)) => judged,
+            Ok(Err(PipelineError::Infer(error))) => return Err(error.into()),
+            Ok(Err(error)) => {
+                self.on_bad_frame(&origin, &error, summary);
+                return Ok(false);
+            }
+            Err(error) => {
+                self.on_bad_frame(&origin, &error, summary);
+                return Ok(false);
+            }
         };
         let deciding = Instant::now();
         let judgement = self.judgement(&judged);
-        let decision = self.decider.on_judged(&judgement, taken.elapsed());
+        let decision = self.decider.on_judged(&judgement, frame.taken.elapsed());
         summary.judged += 1;
         summary.flagged += u64::from(judgement.flag);
         let stages = report::stages(decode_time, &judged.timings, deciding.elapsed());
-        let spoken =
-            Spoken { decision, frame: Some((index, captured_at, taken)), judged: Some((judged, judgement)), stages };
+        let about = Some((origin.index, frame.captured_at, frame.taken));
+        let spoken = Spoken { decision, frame: about, judged: Some((judged, judgement)), stages };
         self.speak(spoken, summary)?;
         Ok(true)
     }
@@ -194,17 +206,12 @@ impl Monitor {
         self.calibration.judge(score)
     }
 
-    fn on_bad_frame(
-        &mut self,
-        index: u64,
-        path: &std::path::Path,
-        error: &dyn std::error::Error,
-        summary: &mut Summary,
-    ) -> bool {
-        log::error!("decode: frame {index}: {}: {error}", path.display());
+    /// Counts a frame and tells of it; of a camera's only the first in a row, lest one that sends nothing else fill the disk.
+    fn on_bad_frame(&mut self, frame: &Origin, error: &dyn std::error::Error, summary: &mut Summary) {
+        let first = self.decider.on_bad_frame();
+        let level = if first || !frame.of_camera { log::Level::Error } else { log::Level::Debug };
+        log::log!(level, "decode: frame {}: {}: {error}", frame.index, frame.path.display());
         summary.bad += 1;
-        self.decider.on_bad_frame();
-        false
     }
 
     fn speak(&mut self, spoken: Spoken, summary: &Summary) -> Result<(), SinkError> {

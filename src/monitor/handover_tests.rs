@@ -1,8 +1,12 @@
 //! What goes in comes out, gives way, or is counted.
 
 use super::*;
-use crate::decode::Content;
+use crate::decode::{Content, Decoder, PixelFormat};
+use crate::source::v4l2::fake::{Event, FRAME_BYTES, SIZE_PX, opener, world};
+use crate::source::{V4l2, V4l2Config};
 use jiff::Timestamp;
+use proptest::prelude::*;
+use rustix::io::Errno;
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -127,4 +131,69 @@ fn what_a_live_source_drops_by_itself_is_captured_and_dropped() {
     wait_until(|| counts(&handover) == (8, 7));
     assert_eq!(handover.condition(), Condition::Frozen);
     assert!(matches!(finish(handover), (8, 8, Ok(()))));
+}
+
+/// What may come out of a camera, and how many frames each is by the driver's numbers.
+fn scripts() -> impl Strategy<Value = (Vec<Result<Vec<Event>, Errno>>, u64)> {
+    let opening = proptest::collection::vec((0..5, 1..4u32), 1..20);
+    proptest::collection::vec(opening, 1..4).prop_map(|openings| {
+        let mut captured = 0;
+        let scripts = openings.into_iter().map(|steps| {
+            let mut number = u32::MAX - 5;
+            let mut script = vec![Event::Frame(number, 0)];
+            captured += 1;
+            for (kind, step) in steps {
+                number = number.wrapping_add(step);
+                captured += u64::from(step);
+                script.push(match kind {
+                    0 => Event::Damaged(number),
+                    1 => Event::Old(number),
+                    2 => Event::Bytes(number, vec![1; FRAME_BYTES / 2]),
+                    3 => Event::Bytes(number, Vec::new()),
+                    _ => Event::Frame(number, 3),
+                });
+            }
+            script.extend([Event::Again, Event::Again, Event::Fail(Errno::NODEV)]);
+            captured += 2;
+            Ok(script)
+        });
+        let scripts = scripts.collect();
+        (scripts, captured)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_a_camera_does_captured_is_judged_plus_dropped_plus_bad((openings, wanted) in scripts(), slow: bool) {
+        let config = V4l2Config {
+            formats: vec![PixelFormat::Yuyv],
+            width: SIZE_PX.0,
+            height: SIZE_PX.1,
+            reopen_min_ms: 1,
+            reopen_max_ms: 1,
+            ..V4l2Config::new("/dev/video0".as_ref())
+        };
+        let camera = V4l2::open_with(&config, opener(&world(openings))).unwrap();
+        let mut handover = Handover::start(Box::new(camera), None).unwrap();
+        let (mut decoder, mut judged, mut bad) = (Decoder::default(), 0, 0);
+        let since = Instant::now();
+        while counts(&handover).0 < wanted {
+            if let Received::Frame(frame) = handover.receive(Duration::from_millis(1)) {
+                match decoder.decode(frame.content) {
+                    Ok(_) => judged += 1,
+                    Err(_) => bad += 1,
+                }
+                if slow {
+                    thread::sleep(Duration::from_millis(1));
+                }
+            }
+            assert!(since.elapsed() < LONG, "only {:?} of {wanted}", counts(&handover));
+        }
+        let (captured, dropped, ended) = finish(handover);
+        prop_assert!(ended.is_ok());
+        prop_assert_eq!(captured, wanted);
+        prop_assert_eq!(captured, judged + dropped + bad);
+    }
 }

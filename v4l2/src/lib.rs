@@ -28,6 +28,7 @@
 //!
 //! `unsafe` is in one module, `sys`; each block says why it is sound.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 #![deny(unsafe_code)]
 
 mod controls;

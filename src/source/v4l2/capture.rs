@@ -8,7 +8,7 @@ use std::time::Duration;
 use oodwatch_v4l2::{Buffer, Capability, Control, Device, FourCc, Interval, PixelFormat, Stream, Wanted};
 
 /// An open camera. Dropping it stops and closes it.
-pub(super) trait Capture: Send {
+pub(crate) trait Capture: Send {
     fn capability(&self) -> io::Result<Capability>;
     fn formats(&self) -> Vec<FourCc>;
     fn set_format(&self, wanted: Wanted) -> io::Result<PixelFormat>;
@@ -25,7 +25,7 @@ pub(super) trait Capture: Send {
 }
 
 /// Opens a camera by its path.
-pub(super) type Opener = Box<dyn FnMut(&Path) -> io::Result<Box<dyn Capture>> + Send>;
+pub(crate) type Opener = Box<dyn FnMut(&Path) -> io::Result<Box<dyn Capture>> + Send>;
 
 /// A camera of the kernel.
 pub(super) struct Kernel {

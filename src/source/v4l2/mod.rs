@@ -17,6 +17,8 @@ mod color;
 mod config;
 mod controls;
 mod error;
+#[cfg(test)]
+pub(crate) mod fake;
 mod negotiate;
 mod running;
 mod sequence;
@@ -60,7 +62,7 @@ impl V4l2 {
         Self::open_with(config, Box::new(Kernel::open))
     }
 
-    fn open_with(config: &V4l2Config, opener: Opener) -> Result<Self, SourceError> {
+    pub(crate) fn open_with(config: &V4l2Config, opener: Opener) -> Result<Self, SourceError> {
         let mut camera = Self {
             config: config.clone(),
             opener,

@@ -162,3 +162,7 @@ fn list<T: ToString>(items: &[T]) -> String {
         items => items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
     }
 }
+
+#[cfg(test)]
+#[path = "negotiate_tests.rs"]
+mod tests;
