@@ -163,7 +163,7 @@ fn scripts() -> impl Strategy<Value = (Vec<Result<Vec<Event>, Errno>>, u64)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 20, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_a_camera_does_captured_is_judged_plus_dropped_plus_bad((openings, wanted) in scripts(), slow: bool) {

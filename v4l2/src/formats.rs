@@ -24,8 +24,12 @@ impl FourCc {
 }
 
 impl fmt::Display for FourCc {
+    /// The highest bit marks a big-endian format (V4L2_PIX_FMT_FLAG_BE).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(String::from_utf8_lossy(&self.0).trim_end())
+        let [first, second, third, last] = self.0;
+        let letters = [first, second, third, last & 0x7f];
+        let big_endian = if last & 0x80 == 0 { "" } else { "-BE" };
+        write!(f, "{}{big_endian}", String::from_utf8_lossy(&letters).trim_end())
     }
 }
 
@@ -174,6 +178,7 @@ mod tests {
         let code: FourCc = "Y16".parse().unwrap();
         assert_eq!((code, code.to_string().as_str()), (FourCc(*b"Y16 "), "Y16"));
         assert_eq!(FourCc(*b"YUYV").code(), 0x5659_5559);
+        assert_eq!(FourCc([b'Y', b'1', b'6', b' ' | 0x80]).to_string(), "Y16-BE");
         assert!("YUYV2".parse::<FourCc>().is_err());
     }
 }

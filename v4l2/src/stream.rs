@@ -71,8 +71,8 @@ impl Stream {
     }
 
     /// Number of buffers.
-    pub fn buffers(&self) -> usize {
-        self.buffers.len()
+    pub fn buffers(&self) -> u32 {
+        self.buffers.len() as u32
     }
 
     /// Waits for a frame, at most `patience` long, and copies it over what `into` held. None where none came.

@@ -21,7 +21,8 @@ pub(crate) trait Capture: Send {
     fn controls(&self) -> Vec<Control>;
     fn control(&self, control: &Control) -> io::Result<i64>;
     fn set_control(&self, control: &Control, value: i64) -> io::Result<()>;
-    fn start(&mut self, buffers: u32) -> io::Result<()>;
+    /// Starts the frames with this many buffers, and gives how many the driver made of it.
+    fn start(&mut self, buffers: u32) -> io::Result<u32>;
     /// Waits for a frame, at most `patience` long, and copies it over what `into` held.
     fn next(&mut self, patience: Duration, into: &mut Vec<u8>) -> io::Result<Option<Buffer>>;
 }
@@ -82,9 +83,9 @@ impl Capture for Kernel {
         self.device.set_control(control, value)
     }
 
-    fn start(&mut self, buffers: u32) -> io::Result<()> {
-        self.stream = Some(Stream::start(&self.device, buffers)?);
-        Ok(())
+    fn start(&mut self, buffers: u32) -> io::Result<u32> {
+        let stream = self.stream.insert(Stream::start(&self.device, buffers)?);
+        Ok(stream.buffers())
     }
 
     fn next(&mut self, patience: Duration, into: &mut Vec<u8>) -> io::Result<Option<Buffer>> {

@@ -47,6 +47,8 @@ pub(crate) struct World {
     pub(crate) formats: Vec<FourCc>,
     /// Fastest rate that the driver grants, in frames per second.
     pub(crate) max_rate: f64,
+    /// Fewest buffers that the driver works with.
+    pub(crate) min_buffers: u32,
     /// What the driver adds to the format that it gives.
     pub(crate) padding_bytes: u32,
     /// V4L2_FIELD_*.
@@ -181,8 +183,8 @@ impl Capture for Fake {
         Ok(())
     }
 
-    fn start(&mut self, _buffers: u32) -> io::Result<()> {
-        Ok(())
+    fn start(&mut self, buffers: u32) -> io::Result<u32> {
+        Ok(buffers.max(self.world.lock().unwrap().min_buffers))
     }
 
     fn next(&mut self, _patience: Duration, into: &mut Vec<u8>) -> io::Result<Option<Buffer>> {

@@ -29,11 +29,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use oodwatch_v4l2::Interval;
+
 use super::{Condition, Frame, Live, Pool, Source, SourceError, sleep_until};
 use crate::decode::{Content, RawFrame};
 use capture::{Kernel, Opener};
+use clock::Now;
 use negotiate::{Agreed, Mode, negotiate};
 use running::{Came, Running};
+use sequence::Sequence;
 
 pub use config::{ColorMatrix, ColorRange, ControlValue, Timestamps, V4l2Config};
 pub use error::OpenError;
@@ -45,6 +49,7 @@ pub struct V4l2 {
     live: Arc<Live>,
     pool: Arc<Pool>,
     running: Option<Running>,
+    sequence: Sequence,
     /// When to try to open a lost camera, and how long to wait after that.
     next_attempt: Instant,
     pause: Duration,
@@ -70,6 +75,7 @@ impl V4l2 {
             live: Arc::default(),
             pool: Arc::default(),
             running: None,
+            sequence: Sequence::new(),
             next_attempt: Instant::now(),
             pause: Duration::from_millis(config.reopen_min_ms),
             last_failure: String::new(),
@@ -88,16 +94,19 @@ impl V4l2 {
     /// Opens the device, wherever its name leads now, and starts it.
     fn start(&mut self) -> Result<Running, OpenError> {
         let mut camera = (self.opener)(&self.config.device).map_err(OpenError::Open)?;
-        let agreed = negotiate(camera.as_ref(), &self.config, Mode::SetUp)?;
+        let mut agreed = negotiate(camera.as_ref(), &self.config, Mode::SetUp)?;
+        // Whatever was captured before is none of this stream's frames.
+        let starting = Now::read().monotonic;
+        agreed.start(camera.as_mut(), &self.config)?;
         self.tell_agreed(&agreed);
-        camera.start(self.config.buffers).map_err(OpenError::Start)?;
-        Ok(Running::new(camera, &agreed, &self.config))
+        self.sequence.restart(agreed.interval.and_then(Interval::rate));
+        Ok(Running::new(camera, &agreed, &self.config, starting))
     }
 
     /// Takes what the camera has within a moment.
     fn watch(&mut self, mut running: Running) -> Option<Frame> {
         let mut bytes = self.pool.take();
-        match running.next(&mut bytes) {
+        match running.next(&mut bytes, &mut self.sequence) {
             Ok(Came::Fresh { captured, missed }) => {
                 let frame = RawFrame { layout: running.layout, bytes: self.pool.send(bytes) };
                 self.running = Some(running);

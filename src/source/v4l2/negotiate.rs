@@ -43,7 +43,10 @@ impl fmt::Display for Agreed {
             Some(rate) => write!(f, "{rate:.3} frames/s")?,
             None => f.write_str("an unknown rate")?,
         }
-        write!(f, ", rows of {} bytes, {matrix}, {range} range", self.layout.stride_bytes())
+        match self.layout.stride_bytes() {
+            0 => Ok(()),
+            stride => write!(f, ", rows of {stride} bytes, {matrix}, {range} range"),
+        }
     }
 }
 
@@ -69,10 +72,27 @@ pub(super) fn negotiate(camera: &dyn Capture, config: &V4l2Config, mode: Mode) -
     if mode == Mode::SetUp {
         offer.differences.extend(controls::set(camera, &settings)?);
     }
-    if config.exact && !offer.differences.is_empty() {
-        return Err(OpenError::NotExact(offer.differences.join("; ")));
+    let agreed = Agreed { layout, interval: offer.interval, differences: offer.differences, card };
+    agreed.accept(config)?;
+    Ok(agreed)
+}
+
+impl Agreed {
+    /// Starts the camera's frames, for which it may take another number of buffers than asked.
+    pub(super) fn start(&mut self, camera: &mut dyn Capture, config: &V4l2Config) -> Result<(), OpenError> {
+        let granted = camera.start(config.buffers).map_err(OpenError::Start)?;
+        if granted != config.buffers {
+            self.differences.push(format!("it takes {granted} buffers, asked for {}", config.buffers));
+        }
+        self.accept(config)
     }
-    Ok(Agreed { layout, interval: offer.interval, differences: offer.differences, card })
+
+    fn accept(&self, config: &V4l2Config) -> Result<(), OpenError> {
+        match config.exact && !self.differences.is_empty() {
+            true => Err(OpenError::NotExact(self.differences.join("; "))),
+            false => Ok(()),
+        }
+    }
 }
 
 /// Whether it is a camera that this source can read, and what it calls itself.

@@ -25,7 +25,6 @@ pub(super) struct Running {
     pub(super) layout: RawLayout,
     timestamps: Timestamps,
     started: Duration,
-    sequence: Sequence,
     /// When the last fresh frame came, or the camera was started.
     fresh: Instant,
     late_after: Duration,
@@ -57,43 +56,41 @@ pub(super) enum Came {
 }
 
 impl Running {
-    /// Of a camera that has just been started.
-    pub(super) fn new(camera: Box<dyn Capture>, agreed: &Agreed, config: &V4l2Config) -> Self {
+    /// Of a camera whose start began at `started`, on the monotonic clock.
+    pub(super) fn new(camera: Box<dyn Capture>, agreed: &Agreed, config: &V4l2Config, started: Duration) -> Self {
         let stall_timeout = Duration::from_millis(config.stall_timeout_ms);
         let interval_s = agreed.interval.and_then(Interval::seconds);
         let late_after = interval_s.map_or(stall_timeout / 2, |seconds| {
             Duration::try_from_secs_f64(LATE_INTERVALS * seconds).unwrap_or(stall_timeout).max(LATE_AT_LEAST)
         });
-        let now = Now::read();
         Self {
             camera,
             layout: agreed.layout,
             timestamps: config.timestamps,
-            started: now.monotonic,
-            sequence: Sequence::new(agreed.interval.and_then(Interval::rate)),
-            fresh: now.instant,
+            started,
+            fresh: Instant::now(),
             late_after: late_after.min(stall_timeout),
             stall_timeout,
         }
     }
 
-    /// Waits a moment for a buffer and copies it over what `bytes` held.
+    /// Waits a moment for a buffer and copies it over what `bytes` held. `sequence` knows the frames before.
     ///
     /// # Errors
     /// The camera is gone or has broken down.
-    pub(super) fn next(&mut self, bytes: &mut Vec<u8>) -> io::Result<Came> {
+    pub(super) fn next(&mut self, bytes: &mut Vec<u8>, sequence: &mut Sequence) -> io::Result<Came> {
         let buffer = self.camera.next(WAIT_SLICE.min(self.stall_timeout), bytes)?;
         let now = Now::read();
         let Some(buffer) = buffer else {
             let late = now.instant.duration_since(self.fresh) >= self.late_after;
             return Ok(Came::Nothing { condition: late.then_some(Condition::Silent) });
         };
-        let step = self.sequence.step(&buffer, bytes, now.instant);
+        let step = sequence.step(&buffer, bytes, now.instant);
         let captured = clock::captured(&buffer, self.timestamps, &now);
         // Left over from before the start, as v4l2loopback's first frame can be.
         let before_start = captured.kernel.is_some_and(|kernel| kernel < self.started);
         match step {
-            Step::Repeated => Ok(Came::Useless { missed: 0, condition: Some(Condition::Frozen) }),
+            Step::Repeated { missed } => Ok(Came::Useless { missed, condition: Some(Condition::Frozen) }),
             Step::Fresh { missed } if buffer.damaged || before_start => Ok(Came::Useless { missed, condition: None }),
             Step::Fresh { missed } => {
                 self.fresh = now.instant;

@@ -13,11 +13,15 @@ const SLACK_FRAMES: f64 = 16.0;
 /// Rate of a camera that does not tell its own, in frames per second: no usual one is faster.
 const UNKNOWN_RATE_HZ: f64 = 250.0;
 
-/// What is remembered of the frame before.
+/// Frames that a driver may have left over from before it was opened, all of its buffers.
+const LEFT_OVER_FRAMES: u32 = 8;
+
+/// What is remembered of the frames before.
 #[derive(Debug)]
 pub(super) struct Sequence {
     rate_hz: f64,
     last: Option<Last>,
+    left_over: Option<LeftOver>,
 }
 
 #[derive(Debug)]
@@ -27,6 +31,15 @@ struct Last {
     came: Instant,
     /// Of a frame whose stamps were those of the one before it.
     content: Option<u64>,
+    repeated: bool,
+}
+
+/// The frame that a camera was stuck at before it was opened anew.
+#[derive(Debug)]
+struct LeftOver {
+    content: u64,
+    /// Frames that came since.
+    frames: u32,
 }
 
 /// What a frame is to the one before.
@@ -37,14 +50,26 @@ pub(super) enum Step {
         /// Frames between the two.
         missed: u64,
     },
-    /// The same again.
-    Repeated,
+    /// The same again, or one that was left over, after this many that never came.
+    Repeated {
+        /// Frames between the two.
+        missed: u64,
+    },
 }
 
 impl Sequence {
-    /// Of a camera with this rate, in frames per second.
-    pub(super) fn new(rate_hz: Option<f64>) -> Self {
-        Self { rate_hz: rate_hz.unwrap_or(UNKNOWN_RATE_HZ), last: None }
+    /// Before the first frame.
+    pub(super) fn new() -> Self {
+        Self { rate_hz: UNKNOWN_RATE_HZ, last: None, left_over: None }
+    }
+
+    /// The camera was opened anew, with this rate in frames per second: it counts anew. A camera that was stuck may bring the
+    /// same frame under new stamps, since drivers renumber what lies in their buffers.
+    pub(super) fn restart(&mut self, rate_hz: Option<f64>) {
+        self.rate_hz = rate_hz.unwrap_or(UNKNOWN_RATE_HZ);
+        let stuck_at = self.last.take().filter(|last| last.repeated).and_then(|last| last.content);
+        let left_over = stuck_at.or(self.left_over.as_ref().map(|left_over| left_over.content));
+        self.left_over = left_over.map(|content| LeftOver { content, frames: 0 });
     }
 
     /// Looks at a frame that came at `now`.
@@ -55,13 +80,26 @@ impl Sequence {
         let last = self.last.take();
         let same_stamps =
             last.as_ref().is_some_and(|l| (l.sequence, l.timestamp) == (buffer.sequence, buffer.timestamp));
-        let content = same_stamps.then(|| hash(bytes));
-        let repeated = same_stamps && last.as_ref().is_some_and(|last| last.content == content);
+        let content = (same_stamps || self.left_over.is_some()).then(|| hash(bytes));
+        let same_content = content.is_some() && last.as_ref().is_some_and(|last| last.content == content);
+        let repeated = same_stamps && same_content || self.is_left_over(content);
         let missed = last.as_ref().map_or(0, |last| self.missed(last, buffer, now));
         // The time of the last fresh frame stays, so that what follows a repetition has room for its gap.
         let came = last.filter(|_| repeated).map_or(now, |last| last.came);
-        self.last = Some(Last { sequence: buffer.sequence, timestamp: buffer.timestamp, came, content });
-        if repeated { Step::Repeated } else { Step::Fresh { missed } }
+        self.last = Some(Last { sequence: buffer.sequence, timestamp: buffer.timestamp, came, content, repeated });
+        if repeated { Step::Repeated { missed } } else { Step::Fresh { missed } }
+    }
+
+    /// Whether a frame is one of those that may have been left over: the first of all, and what the camera was stuck at. Any
+    /// other ends the suspicion, and so do more frames than a driver has buffers.
+    fn is_left_over(&mut self, content: Option<u64>) -> bool {
+        let Some(left_over) = &mut self.left_over else { return false };
+        left_over.frames += 1;
+        let suspicious = left_over.frames == 1 || content == Some(left_over.content);
+        if !suspicious || left_over.frames > LEFT_OVER_FRAMES {
+            self.left_over = None;
+        }
+        suspicious && self.left_over.is_some()
     }
 
     /// Frames between two sequence numbers, which pass through `u32::MAX` to 0. A count that went back, or further ahead
@@ -92,13 +130,15 @@ mod tests {
 
     /// Sequence number, timestamp and content of frames that come at once, with what each is.
     fn check(frames: &[(u32, u64, u8, Step)]) {
-        let (mut sequence, now) = (Sequence::new(Some(30.0)), Instant::now());
+        let (mut sequence, now) = (Sequence::new(), Instant::now());
+        sequence.restart(Some(30.0));
         for (number, timestamp_ms, content, wanted) in frames {
             assert_eq!(sequence.step(&buffer(*number, *timestamp_ms), &[*content], now), *wanted, "frame {number}");
         }
     }
 
     const NEXT: Step = Step::Fresh { missed: 0 };
+    const REPEATED: Step = Step::Repeated { missed: 0 };
 
     #[test]
     fn frames_in_between_are_counted_also_through_the_end_of_the_numbers() {
@@ -120,12 +160,39 @@ mod tests {
 
     #[test]
     fn the_same_stamps_and_content_for_ever_are_the_same_frame() {
-        check(&[(3, 9, 1, NEXT), (3, 9, 1, NEXT), (3, 9, 1, Step::Repeated), (3, 9, 1, Step::Repeated)]);
-        check(&[(3, 9, 1, NEXT), (3, 9, 1, NEXT), (3, 9, 1, Step::Repeated), (4, 10, 1, NEXT)]);
+        check(&[(3, 9, 1, NEXT), (3, 9, 1, NEXT), (3, 9, 1, REPEATED), (3, 9, 1, REPEATED)]);
+        check(&[(3, 9, 1, NEXT), (3, 9, 1, NEXT), (3, 9, 1, REPEATED), (4, 10, 1, NEXT)]);
+    }
+
+    /// A sequence that was stuck at content 1 and started anew.
+    fn stuck_at_1() -> impl FnMut(u32, u8) -> Step {
+        let (mut sequence, now) = (Sequence::new(), Instant::now());
+        for wanted in [NEXT, NEXT, REPEATED] {
+            assert_eq!(sequence.step(&buffer(3, 9), &[1], now), wanted);
+        }
+        sequence.restart(None);
+        move |number, content| sequence.step(&buffer(number, u64::from(number)), &[content], now)
+    }
+
+    #[test]
+    fn what_was_left_over_in_a_driver_is_no_fresh_frame_under_new_stamps_either() {
+        let mut step = stuck_at_1();
+        assert_eq!([step(0, 1), step(1, 1), step(2, 8), step(3, 1)], [REPEATED, REPEATED, NEXT, NEXT]);
+        let mut step = stuck_at_1();
+        assert_eq!([step(0, 7), step(1, 1), step(1, 1), step(2, 8)], [REPEATED, REPEATED, REPEATED, NEXT]);
+    }
+
+    #[test]
+    fn a_scene_that_stands_still_is_believed_again_when_no_driver_could_have_so_many_frames_left() {
+        let mut step = stuck_at_1();
+        for number in 0..LEFT_OVER_FRAMES {
+            assert_eq!(step(number, 1), REPEATED);
+        }
+        assert_eq!(step(LEFT_OVER_FRAMES, 1), NEXT);
     }
 
     #[test]
     fn a_driver_that_numbers_nothing_is_judged_by_content() {
-        check(&[(0, 0, 1, NEXT), (0, 0, 2, NEXT), (0, 0, 3, NEXT), (0, 0, 3, Step::Repeated), (0, 0, 4, NEXT)]);
+        check(&[(0, 0, 1, NEXT), (0, 0, 2, NEXT), (0, 0, 3, NEXT), (0, 0, 3, REPEATED), (0, 0, 4, NEXT)]);
     }
 }
