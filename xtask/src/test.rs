@@ -15,6 +15,10 @@ use crate::fetch::tools::on_path;
 pub(crate) fn needs() -> Result<Vec<String>> {
     let mut needs = ["onnxruntime", "ffmpeg", "cifar10", "footage", "libtorch"].map(str::to_owned).to_vec();
     needs.push(onnx_checker()?);
+    // The lab's kernel is a process of x86_64; elsewhere its tests are passed over.
+    if cfg!(target_arch = "x86_64") {
+        needs.push("camera-lab".to_owned());
+    }
     Ok(needs)
 }
 
