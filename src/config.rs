@@ -155,6 +155,11 @@ impl Config {
             let found = images.frames_per_second.to_string();
             return wrong("camera.source.images.frames_per_second", found, "0.001 to 10000");
         }
+        if let SourceConfig::V4l2(camera) = &self.camera[0].source
+            && let Some((key, found, wanted)) = camera.wrong_value()
+        {
+            return wrong(&format!("camera.source.v4l2.{key}"), found, wanted);
+        }
         if self.model.execution_providers.is_empty() {
             return wrong("model.execution_providers", "empty".into(), "at least one of cpu, cuda, tensorrt");
         }
@@ -171,7 +176,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{ImagesConfig, VideoConfig};
+    use crate::source::{ImagesConfig, V4l2Config, VideoConfig};
 
     const REFERENCE: &str = include_str!("../configs/reference.toml");
 
@@ -186,11 +191,13 @@ mod tests {
     fn the_reference_holds_the_defaults_of_the_code() {
         let reference: Config = toml::from_str(REFERENCE).unwrap();
         let sources: Vec<_> = reference.camera.iter().map(|camera| camera.source.clone()).collect();
-        let [SourceConfig::Images(images), SourceConfig::Video(video)] = sources.as_slice() else {
-            panic!("the reference should show images, then video: {sources:?}");
+        let [SourceConfig::Images(images), SourceConfig::Video(video), SourceConfig::V4l2(v4l2)] = sources.as_slice()
+        else {
+            panic!("the reference should show images, video, v4l2: {sources:?}");
         };
         assert_eq!(*images, ImagesConfig::new(&images.path));
         assert_eq!(*video, VideoConfig::new(&video.path));
+        assert_eq!(*v4l2, V4l2Config::new(&v4l2.device));
         assert_eq!(reference.camera[0].name, default_camera_name());
         assert_eq!(reference.model, ModelConfig::new(&reference.model.package));
         assert_eq!(reference.score, ScoreConfig::default());
@@ -246,7 +253,7 @@ mod tests {
     #[test]
     fn an_unknown_source_is_answered_with_the_sources_there_are() {
         let error = error_of("[[camera]]\n[camera.source.v5l2]\npath = \"a\"\n[model]\npackage = \"b\"\n");
-        assert!(error.contains("line 2") && error.contains("`images` or `video`"), "{error}");
+        assert!(error.contains("line 2") && error.contains("`images`, `video`, `v4l2`"), "{error}");
     }
 
     #[test]

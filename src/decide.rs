@@ -8,11 +8,13 @@
 //! | score above the threshold                   | ood      | score_above_threshold        |
 //! | score not finite                            | degraded | score_not_finite             |
 //! | bad frame since the last judged one         | degraded | bad_frame                    |
+//! | camera silent, frozen or lost, and the      | degraded | camera_silent, camera_frozen |
+//! | deadline not yet over                       |          | or camera_lost               |
 //! | none of these                               | nominal  |                              |
 //! | told to stop                                | fault    | stopped                      |
 //!
-//! Where several hold, the upper row names the state and all of them stand in the reasons. Only nominal is safe:
-//! whatever is not known to be good is not.
+//! Where several hold, the upper row names the state and all of them stand in the reasons. A fault for want of frames
+//! lasts until the next frame is judged. Only nominal is safe: whatever is not known to be good is not.
 
 use std::time::{Duration, Instant};
 
@@ -20,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::package::ScoreCalibration;
 use crate::score::Score;
+use crate::source::Condition;
 use crate::verdict::{Reason, State};
 
 /// `[decide]`.
@@ -79,6 +82,16 @@ impl ScoreCalibration {
     }
 }
 
+/// What is wrong with a source in this condition.
+fn reason_of(condition: Condition) -> Option<Reason> {
+    match condition {
+        Condition::Streaming => None,
+        Condition::Silent => Some(Reason::CameraSilent),
+        Condition::Frozen => Some(Reason::CameraFrozen),
+        Condition::Lost => Some(Reason::CameraLost),
+    }
+}
+
 /// Keeps what a decision depends on beyond the frame at hand.
 #[derive(Debug)]
 pub struct Decider {
@@ -87,6 +100,7 @@ pub struct Decider {
     started: Instant,
     judged_any: bool,
     bad_since_judged: bool,
+    silent_since_judged: bool,
 }
 
 impl Decider {
@@ -98,6 +112,7 @@ impl Decider {
             started: now,
             judged_any: false,
             bad_since_judged: false,
+            silent_since_judged: false,
         }
     }
 
@@ -106,7 +121,7 @@ impl Decider {
         self.deadline
     }
 
-    /// A frame was judged, `age` after it reached the process.
+    /// A frame was judged that was `age` old.
     pub fn on_judged(&mut self, judgement: &Judgement, age: Duration) -> Decision {
         let too_old = age > self.deadline;
         let strange = judgement.score.is_some() && judgement.flag;
@@ -118,6 +133,7 @@ impl Decider {
         ];
         self.judged_any = true;
         self.bad_since_judged = false;
+        self.silent_since_judged = false;
         let holding = || conditions.iter().filter(|(holds, _, _)| *holds);
         Decision {
             state: holding().map(|(_, state, _)| *state).next().unwrap_or(State::Nominal),
@@ -125,17 +141,34 @@ impl Decider {
         }
     }
 
-    /// A frame came that could not be judged.
-    pub fn on_bad_frame(&mut self) {
-        self.bad_since_judged = true;
+    /// A frame came that could not be judged; whether it is the first since one could.
+    pub fn on_bad_frame(&mut self) -> bool {
+        !std::mem::replace(&mut self.bad_since_judged, true)
     }
 
-    /// The deadline passed without a verdict.
-    pub fn on_silence(&self, now: Instant) -> Decision {
-        if !self.judged_any && now.duration_since(self.started) < self.startup {
-            return Decision { state: State::Starting, reasons: vec![Reason::NoFrameYet] };
-        }
-        Decision { state: State::Fault, reasons: vec![Reason::NoFrameWithinDeadline] }
+    /// The deadline passed without a verdict on a fresh frame.
+    pub fn on_silence(&mut self, now: Instant, condition: Condition) -> Decision {
+        self.silent_since_judged = true;
+        let (state, reason) = match self.is_starting(now) {
+            true => (State::Starting, Reason::NoFrameYet),
+            false => (State::Fault, Reason::NoFrameWithinDeadline),
+        };
+        Decision { state, reasons: [Some(reason), reason_of(condition)].into_iter().flatten().collect() }
+    }
+
+    /// The condition of a live source has changed, and the deadline has not passed. None where there is nothing to add to the
+    /// last verdict: frames flow, which the next one will show, or the silence has been told already.
+    pub fn on_condition(&self, now: Instant, condition: Condition) -> Option<Decision> {
+        let reason = reason_of(condition)?;
+        let (state, reasons) = match self.is_starting(now) {
+            true => (State::Starting, vec![Reason::NoFrameYet, reason]),
+            false => (State::Degraded, vec![reason]),
+        };
+        (!self.silent_since_judged).then_some(Decision { state, reasons })
+    }
+
+    fn is_starting(&self, now: Instant) -> bool {
+        !self.judged_any && now.duration_since(self.started) < self.startup
     }
 
     /// The last word of a monitor that was told to stop: from here on nobody watches.
@@ -199,11 +232,25 @@ mod tests {
     fn silence_is_starting_at_first_and_a_fault_later() {
         let start = Instant::now();
         let mut decider = Decider::new(&DecideConfig::default(), start);
-        check(decider.on_silence(start), State::Starting, &[Reason::NoFrameYet]);
+        check(decider.on_silence(start, Condition::Streaming), State::Starting, &[Reason::NoFrameYet]);
         let late = start + Duration::from_secs(10);
-        check(decider.on_silence(late), State::Fault, &[Reason::NoFrameWithinDeadline]);
+        check(decider.on_silence(late, Condition::Streaming), State::Fault, &[Reason::NoFrameWithinDeadline]);
         decider.on_judged(&KNOWN, FRESH);
-        check(decider.on_silence(start), State::Fault, &[Reason::NoFrameWithinDeadline]);
+        check(decider.on_silence(start, Condition::Streaming), State::Fault, &[Reason::NoFrameWithinDeadline]);
+    }
+
+    #[test]
+    fn a_camera_in_trouble_is_degraded_then_a_fault_until_the_next_frame() {
+        let (mut decider, now) = (decider(), Instant::now());
+        decider.on_judged(&KNOWN, FRESH);
+        assert_eq!(decider.on_condition(now, Condition::Streaming), None);
+        check(decider.on_condition(now, Condition::Silent).unwrap(), State::Degraded, &[Reason::CameraSilent]);
+        check(decider.on_condition(now, Condition::Lost).unwrap(), State::Degraded, &[Reason::CameraLost]);
+        let fault = [Reason::NoFrameWithinDeadline, Reason::CameraLost];
+        check(decider.on_silence(now, Condition::Lost), State::Fault, &fault);
+        assert_eq!(decider.on_condition(now, Condition::Frozen), None);
+        check(decider.on_judged(&KNOWN, FRESH), State::Nominal, &[]);
+        check(decider.on_condition(now, Condition::Frozen).unwrap(), State::Degraded, &[Reason::CameraFrozen]);
     }
 
     #[test]

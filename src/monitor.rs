@@ -1,22 +1,24 @@
 //! The run loop: a source thread reads ahead by a bounded number of frames; this thread judges and speaks.
 //!
-//! Files are replayed without drops: a full hand-over makes the source wait. When no frame can be judged within
-//! the deadline the loop speaks anyway, so that its listeners can tell silence from death.
+//! Files are replayed without drops: a full hand-over makes the source wait. Of a camera the newest frame is judged, and
+//! the others are counted as dropped. When no frame can be judged within the deadline the loop speaks anyway, so that its
+//! listeners can tell silence from death; when a camera stops delivering, it says so at once.
 
 mod handover;
 mod report;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::decide::{Decider, Judgement};
-use crate::decode::decode;
+use crate::decode::{Content, Decoder};
 use crate::infer::InferError;
 use crate::package::ScoreCalibration;
 use crate::pipeline::{Judged, Pipeline, PipelineError};
 use crate::sink::{SinkError, Sinks};
-use crate::source::{Frame, Source, SourceError, WAIT_SLICE};
+use crate::source::{Condition, Frame, Source, SourceError, WAIT_SLICE};
 use handover::{Handover, Received};
 pub use report::Reporter;
 use report::Spoken;
@@ -30,16 +32,17 @@ pub struct Limits {
     pub duration: Option<Duration>,
 }
 
-/// What a run did. captured = judged + dropped + bad; frames that were read ahead when the run ended are none of them.
+/// What a run did. captured = judged + dropped + bad, once it has ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Frames that were taken from the source.
+    /// Frames that the source delivered, and of a camera also those that it is known to have lost: gaps in the driver's
+    /// numbers, damaged and repeated frames. What a camera might have seen while it was gone is not known, and not counted.
     pub captured: u64,
     /// Frames that got a verdict.
     pub judged: u64,
     /// Frames that were flagged.
     pub flagged: u64,
-    /// Frames that were left out because newer ones had come.
+    /// Frames that nobody will judge: newer ones had come, the camera lost them, or the run ended while they waited.
     pub dropped: u64,
     /// Frames that could not be judged.
     pub bad: u64,
@@ -75,8 +78,17 @@ pub enum MonitorError {
     },
 }
 
+/// Where a frame came from.
+struct Origin {
+    index: u64,
+    path: PathBuf,
+    of_camera: bool,
+}
+
 /// The parts that a run puts to work.
 pub struct Monitor {
+    /// Turns frames into pictures.
+    pub decoder: Decoder,
     /// Preprocess, infer, score; its first score decides.
     pub pipeline: Pipeline,
     /// Calibration of that score.
@@ -100,10 +112,10 @@ impl Monitor {
         limits: Limits,
         stop: &Arc<AtomicBool>,
     ) -> Result<Summary, MonitorError> {
-        let mut handover = Handover::start(source)?;
+        let mut handover = Handover::start(source, limits.max_frames)?;
         let mut summary = Summary::default();
         let outcome = self.listen(&mut handover, limits, stop, &mut summary);
-        let ended = handover.finish();
+        let ended = handover.finish(&mut summary);
         summary.stopped = stop.load(Ordering::Relaxed);
         outcome.and(ended)?;
         if summary.stopped {
@@ -124,53 +136,66 @@ impl Monitor {
         summary: &mut Summary,
     ) -> Result<(), MonitorError> {
         let started = Instant::now();
-        let mut spoke = started;
-        while !stop.load(Ordering::Relaxed) && !limits.reached(summary, started.elapsed()) {
-            let patience = self.decider.deadline().saturating_sub(spoke.elapsed());
-            match handover.receive(patience.min(WAIT_SLICE)) {
+        // When to speak without a frame, and what was last said of the source.
+        let mut due = started + self.decider.deadline();
+        let mut told = Condition::Streaming;
+        while !stop.load(Ordering::Relaxed) && !limits.duration.is_some_and(|limit| started.elapsed() >= limit) {
+            let received = handover.receive(due.saturating_duration_since(Instant::now()).min(WAIT_SLICE));
+            handover.count(summary);
+            match received {
                 Received::Frame(frame) => {
                     if self.on_frame(frame, summary)? {
-                        spoke = Instant::now();
+                        due = Instant::now() + self.decider.deadline();
+                        told = Condition::Streaming;
                     }
                 }
                 Received::Nothing => {}
                 Received::End => return Ok(()),
             }
+            let condition = handover.condition();
             // Also after a frame: bad ones that keep coming are no reason to fall silent.
-            if spoke.elapsed() >= self.decider.deadline() {
+            if Instant::now() >= due {
                 summary.silent += 1;
-                let decision = self.decider.on_silence(Instant::now());
+                let decision = self.decider.on_silence(Instant::now(), condition);
                 self.speak(Spoken::without_frame(decision), summary)?;
-                spoke = Instant::now();
+                due = Instant::now() + self.decider.deadline();
+            } else if condition != told
+                && let Some(decision) = self.decider.on_condition(Instant::now(), condition)
+            {
+                self.speak(Spoken::without_frame(decision), summary)?;
             }
+            told = condition;
         }
         Ok(())
     }
 
     /// Judges one frame; whether there was a verdict on it.
     fn on_frame(&mut self, frame: Frame, summary: &mut Summary) -> Result<bool, MonitorError> {
-        summary.captured += 1;
-        let (index, path, captured_at, arrived) = (frame.index, frame.path, frame.captured_at, frame.arrived);
+        let of_camera = matches!(frame.content, Content::Raw(_));
+        let origin = Origin { index: frame.index, path: frame.path, of_camera };
         let decoding = Instant::now();
-        let decoded = decode(frame.content);
+        let decoded = self.decoder.decode(frame.content);
         let decode_time = decoding.elapsed();
-        let judged = match decoded {
-            Ok(image) => self.pipeline.judge(&image),
-            Err(error) => return Ok(self.on_bad_frame(index, &path, &error, summary)),
-        };
-        let judged = match judged {
-            Ok(judged) => judged,
-            Err(PipelineError::Infer(error)) => return Err(error.into()),
-            Err(error) => return Ok(self.on_bad_frame(index, &path, &error, summary)),
+        let judged = match decoded.map(|image| self.pipeline.judge(image)) {
+            Ok(Ok(judged)) => judged,
+            Ok(Err(PipelineError::Infer(error))) => return Err(error.into()),
+            Ok(Err(error)) => {
+                self.on_bad_frame(&origin, &error, summary);
+                return Ok(false);
+            }
+            Err(error) => {
+                self.on_bad_frame(&origin, &error, summary);
+                return Ok(false);
+            }
         };
         let deciding = Instant::now();
         let judgement = self.judgement(&judged);
-        let decision = self.decider.on_judged(&judgement, arrived.elapsed());
+        let decision = self.decider.on_judged(&judgement, frame.taken.elapsed());
         summary.judged += 1;
         summary.flagged += u64::from(judgement.flag);
         let stages = report::stages(decode_time, &judged.timings, deciding.elapsed());
-        let spoken =
-            Spoken { decision, frame: Some((index, captured_at, arrived)), judged: Some((judged, judgement)), stages };
+        let about = Some((origin.index, frame.captured_at, frame.taken));
+        let spoken = Spoken { decision, frame: about, judged: Some((judged, judgement)), stages };
         self.speak(spoken, summary)?;
         Ok(true)
     }
@@ -181,28 +206,16 @@ impl Monitor {
         self.calibration.judge(score)
     }
 
-    fn on_bad_frame(
-        &mut self,
-        index: u64,
-        path: &std::path::Path,
-        error: &dyn std::error::Error,
-        summary: &mut Summary,
-    ) -> bool {
-        log::error!("decode: frame {index}: {}: {error}", path.display());
+    /// Counts a frame and tells of it; of a camera's only the first in a row, lest one that sends nothing else fill the disk.
+    fn on_bad_frame(&mut self, frame: &Origin, error: &dyn std::error::Error, summary: &mut Summary) {
+        let first = self.decider.on_bad_frame();
+        let level = if first || !frame.of_camera { log::Level::Error } else { log::Level::Debug };
+        log::log!(level, "decode: frame {}: {}: {error}", frame.index, frame.path.display());
         summary.bad += 1;
-        self.decider.on_bad_frame();
-        false
     }
 
     fn speak(&mut self, spoken: Spoken, summary: &Summary) -> Result<(), SinkError> {
         let verdict = self.reporter.word(spoken, summary);
         self.sinks.send(&verdict)
-    }
-}
-
-impl Limits {
-    fn reached(&self, summary: &Summary, elapsed: Duration) -> bool {
-        self.max_frames.is_some_and(|max| summary.captured >= max)
-            || self.duration.is_some_and(|duration| elapsed >= duration)
     }
 }

@@ -84,7 +84,7 @@ pub enum State {
     Nominal,
     /// The camera sees something else.
     Ood,
-    /// Frames come but cannot all be trusted.
+    /// Frames come but cannot all be trusted, or the camera has just stopped delivering them.
     Degraded,
     /// No verdict on a fresh frame within the deadline.
     Fault,
@@ -102,6 +102,12 @@ pub enum Reason {
     ScoreNotFinite,
     /// At least one frame since the last judged one could not be judged.
     BadFrame,
+    /// The camera delivers nothing for longer than its rate explains.
+    CameraSilent,
+    /// The camera delivers the same frame again and again.
+    CameraFrozen,
+    /// The camera is gone or broken down, and is being opened anew.
+    CameraLost,
     /// The frame was older than the deadline when it was judged.
     FrameTooOld,
     /// No frame was judged within the deadline.

@@ -8,7 +8,7 @@ use image::RgbImage;
 use jiff::Timestamp;
 use oodwatch::config::ModelConfig;
 use oodwatch::decide::{DecideConfig, Decider};
-use oodwatch::decode::{Content, decode};
+use oodwatch::decode::{Content, Decoder};
 use oodwatch::infer::ExecutionProvider;
 use oodwatch::open;
 use oodwatch::package::{Package, ScoreCalibration};
@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         None => Box::new(Synthetic::new(arguments.size, arguments.frames + WARM_UP_FRAMES)),
     };
     let decider = Decider::new(&DecideConfig::default(), Instant::now());
-    let bench = Bench { pipeline, calibration, decider, laps: Vec::new(), bad: 0 };
+    let bench = Bench { decoder: Decoder::default(), pipeline, calibration, decider, laps: Vec::new(), bad: 0 };
     let measured = bench.measure(source.as_mut(), arguments.frames)?;
     print(&measured)
 }
@@ -83,6 +83,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 type Lap = [Duration; STAGES.len()];
 
 struct Bench {
+    decoder: Decoder,
     pipeline: Pipeline,
     calibration: ScoreCalibration,
     decider: Decider,
@@ -121,12 +122,12 @@ impl Bench {
 
     fn frame(&mut self, frame: Frame, source: Duration) -> anyhow::Result<()> {
         let decoding = Instant::now();
-        let Ok(image) = decode(frame.content) else {
+        let Ok(image) = self.decoder.decode(frame.content) else {
             self.bad += 1;
             return Ok(());
         };
         let decode = decoding.elapsed();
-        let judged = self.pipeline.judge(&image)?;
+        let judged = self.pipeline.judge(image)?;
         let deciding = Instant::now();
         let judgement = self.calibration.judge(judged.scores.first().copied().unwrap_or(Score(f32::NAN)));
         let _ = std::hint::black_box(self.decider.on_judged(&judgement, Duration::ZERO));
@@ -197,7 +198,7 @@ impl Source for Synthetic {
             index: self.left as u64,
             path: "synthetic".into(),
             captured_at: Timestamp::now(),
-            arrived: Instant::now(),
+            taken: Instant::now(),
             content: Content::Rgb(self.image.clone()),
         }))
     }

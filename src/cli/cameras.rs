@@ -1,6 +1,6 @@
 //! `oodwatch cameras`: what is plugged in, for people and for programs.
 
-use oodwatch::source::cameras::{Camera, Format, Size, list};
+use oodwatch::source::cameras::{Camera, Control, Format, Size, list};
 
 use super::lines;
 
@@ -34,11 +34,15 @@ fn describe(camera: &Camera) -> String {
     for name in &camera.stable_names {
         text += &format!("\n  {}", name.display());
     }
-    for Format { fourcc, description, sizes } in &camera.formats {
-        text += &format!("\n  {fourcc}  {description}");
+    for Format { fourcc, description, understood, sizes } in &camera.formats {
+        let remark = if *understood { "" } else { " (not understood by oodwatch)" };
+        text += &format!("\n  {fourcc}  {description}{remark}");
         for size in sizes {
             text += &format!("\n    {}", describe_size(size));
         }
+    }
+    for control in &camera.controls {
+        text += &format!("\n  {}", describe_control(control));
     }
     text
 }
@@ -55,4 +59,17 @@ fn describe_size(size: &Size) -> String {
         true => pixels,
         false => format!("{pixels} at {} frames/s", rates.join(", ")),
     }
+}
+
+fn describe_control(control: &Control) -> String {
+    let Control { name, kind, minimum, maximum, step, default, menu, .. } = control;
+    let range = match *kind {
+        "integer" => format!("{minimum} to {maximum} in steps of {step}"),
+        "menu" => menu.iter().map(|(value, name)| format!("{value} {name:?}")).collect::<Vec<_>>().join(", "),
+        kind => kind.to_string(),
+    };
+    let value = control.value.map_or("unknown".into(), |value| value.to_string());
+    let remarks = [(!control.writable, ", read only"), (control.inactive, ", without effect now")];
+    let remarks: String = remarks.iter().filter(|(holds, _)| *holds).map(|(_, remark)| *remark).collect();
+    format!("{name} = {value} (default {default}; {range}{remarks})")
 }

@@ -57,12 +57,15 @@ fn check_model(config: &Config) -> anyhow::Result<()> {
     ))
 }
 
-/// Reads until one frame is a picture, and says what it is.
+/// Reads until one frame is a picture, and says what it is. A camera is asked, not started.
 fn check_source(config: &SourceConfig) -> anyhow::Result<String> {
     if let SourceConfig::Images(ImagesConfig { path, .. }) = config
         && path.as_os_str() == "-"
     {
         return Ok("a list on stdin, which is left for the run".into());
+    }
+    if let SourceConfig::V4l2(camera) = config {
+        return Ok(source::v4l2::check(camera)?);
     }
     let mut source = source::open(config)?;
     let never = AtomicBool::new(false);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use oodwatch::config::Config;
 use oodwatch::decide::Decider;
+use oodwatch::decode::Decoder;
 use oodwatch::monitor::{Limits, Monitor, Reporter, Summary};
 use oodwatch::open;
 use oodwatch::package::Package;
@@ -57,6 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let source = source::open(&camera.source)?;
     let started = Instant::now();
     let monitor = Monitor {
+        decoder: Decoder::default(),
         pipeline: opened.pipeline,
         calibration,
         decider: Decider::new(&config.decide, started),

@@ -38,7 +38,7 @@ pub struct Reporter {
 /// The part of a verdict that is new.
 pub(super) struct Spoken {
     pub(super) decision: Decision,
-    /// Number, capture time and arrival of the frame.
+    /// Number and capture time of the frame, the latter on the wall and on the clock of its age.
     pub(super) frame: Option<(u64, Timestamp, Instant)>,
     pub(super) judged: Option<(Judged, Judgement)>,
     pub(super) stages: StagesUs,
@@ -69,7 +69,7 @@ impl Reporter {
             camera: self.camera.clone(),
             frame: frame.map(|(index, _, _)| index),
             captured_at: frame.map(|(_, captured_at, _)| format!("{captured_at:.3}")),
-            age_ms: frame.map(|(_, _, arrived)| milliseconds(arrived.elapsed())),
+            age_ms: frame.map(|(_, _, taken)| milliseconds(taken.elapsed())),
             alive: self.alive,
             safe: decision.is_safe(),
             state: decision.state,

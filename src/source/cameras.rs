@@ -5,12 +5,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use oodwatch_v4l2::{self as v4l2, ControlKind, Device, FormatDescription, FourCc, Interval, SizeRange};
 use serde::Serialize;
-use v4l::Device;
-use v4l::capability::Flags;
-use v4l::frameinterval::FrameIntervalEnum;
-use v4l::framesize::FrameSizeEnum;
-use v4l::video::Capture;
+
+use crate::decode::PixelFormat;
 
 /// Folders of links that name a device by what it is or where it is plugged in, rather than by its turn.
 const STABLE_NAMES: &[&str] = &["/dev/v4l/by-id", "/dev/v4l/by-path"];
@@ -30,6 +28,8 @@ pub struct Camera {
     pub bus: String,
     /// What it offers.
     pub formats: Vec<Format>,
+    /// What can be set on it.
+    pub controls: Vec<Control>,
 }
 
 /// A pixel format of a camera.
@@ -39,6 +39,8 @@ pub struct Format {
     pub fourcc: String,
     /// The driver's words for it.
     pub description: String,
+    /// Whether `[camera.source.v4l2]` can decode it.
+    pub understood: bool,
     /// Sizes in this format.
     pub sizes: Vec<Size>,
 }
@@ -52,6 +54,31 @@ pub struct Size {
     pub max_px: (u32, u32),
     /// Frames per second at the largest size; of a range, its two ends.
     pub frames_per_second: Vec<f64>,
+}
+
+/// Something that can be set on a camera, in `[camera.source.v4l2.controls]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Control {
+    /// Its name in configs.
+    pub name: String,
+    /// `integer`, `switch`, `menu`, `bitmask` or `button`.
+    pub kind: &'static str,
+    /// Smallest value.
+    pub minimum: i64,
+    /// Largest value.
+    pub maximum: i64,
+    /// Distance between values.
+    pub step: u64,
+    /// Value after the driver was loaded.
+    pub default: i64,
+    /// Value now; null where it cannot be read.
+    pub value: Option<i64>,
+    /// Whether it can be set at all.
+    pub writable: bool,
+    /// Whether another control's value keeps it without effect for now.
+    pub inactive: bool,
+    /// Values and names of a menu.
+    pub menu: Vec<(i64, String)>,
 }
 
 /// A device that could not be asked.
@@ -85,51 +112,63 @@ fn nodes() -> Vec<PathBuf> {
 
 fn describe(path: PathBuf) -> Result<Option<Camera>, CameraError> {
     let failed = |source| CameraError { path: path.clone(), source };
-    let device = Device::with_path(&path).map_err(failed)?;
-    let about = device.query_caps().map_err(failed)?;
-    if !about.capabilities.contains(Flags::VIDEO_CAPTURE) {
+    let device = Device::open(&path).map_err(failed)?;
+    let about = device.capability().map_err(failed)?;
+    if !about.capture {
         return Ok(None);
     }
-    let formats = device.enum_formats().unwrap_or_default();
     Ok(Some(Camera {
         stable_names: stable_names(&path),
         card: about.card,
         driver: about.driver,
         bus: about.bus,
-        formats: formats.into_iter().map(|format| describe_format(&device, format)).collect(),
+        formats: device.formats().into_iter().map(|format| describe_format(&device, format)).collect(),
+        controls: device.controls().iter().map(|control| describe_control(&device, control)).collect(),
         path,
     }))
 }
 
-fn describe_format(device: &Device, format: v4l::format::Description) -> Format {
-    let sizes = device.enum_framesizes(format.fourcc).unwrap_or_default();
+fn describe_format(device: &Device, format: FormatDescription) -> Format {
+    let sizes = device.sizes(format.fourcc);
     Format {
-        sizes: sizes.into_iter().map(|size| describe_size(device, format.fourcc, &size.size)).collect(),
-        fourcc: String::from_utf8_lossy(&format.fourcc.repr).trim_end().to_string(),
+        sizes: sizes.into_iter().map(|size| describe_size(device, format.fourcc, size)).collect(),
+        fourcc: format.fourcc.to_string(),
         description: format.description,
+        understood: PixelFormat::from_fourcc(format.fourcc.0).is_some(),
     }
 }
 
-fn describe_size(device: &Device, fourcc: v4l::FourCC, size: &FrameSizeEnum) -> Size {
-    let (min_px, max_px) = match size {
-        FrameSizeEnum::Discrete(size) => ((size.width, size.height), (size.width, size.height)),
-        FrameSizeEnum::Stepwise(range) => ((range.min_width, range.min_height), (range.max_width, range.max_height)),
-    };
-    let intervals = device.enum_frameintervals(fourcc, max_px.0, max_px.1).unwrap_or_default();
-    let mut rates: Vec<f64> = intervals.iter().flat_map(|interval| rates_of(&interval.interval)).collect();
+fn describe_size(device: &Device, fourcc: FourCc, SizeRange { min_px, max_px }: SizeRange) -> Size {
+    let intervals = device.intervals(fourcc, max_px);
+    let mut rates: Vec<f64> = intervals.into_iter().flatten().filter_map(Interval::rate).collect();
     rates.sort_by(f64::total_cmp);
     rates.dedup();
     Size { min_px, max_px, frames_per_second: rates }
 }
 
-fn rates_of(interval: &FrameIntervalEnum) -> Vec<f64> {
-    let rate = |interval: &v4l::Fraction| match interval.numerator {
-        0 => None,
-        seconds => Some(f64::from(interval.denominator) / f64::from(seconds)),
+fn describe_control(device: &Device, control: &v4l2::Control) -> Control {
+    let menu = match &control.kind {
+        ControlKind::Menu(items) => items.iter().map(|item| (item.value, item.name.clone())).collect(),
+        _ => Vec::new(),
     };
-    match interval {
-        FrameIntervalEnum::Discrete(interval) => rate(interval).into_iter().collect(),
-        FrameIntervalEnum::Stepwise(range) => [&range.max, &range.min].into_iter().filter_map(rate).collect(),
+    let kind = match control.kind {
+        ControlKind::Integer | ControlKind::Integer64 => "integer",
+        ControlKind::Switch => "switch",
+        ControlKind::Menu(_) => "menu",
+        ControlKind::Bitmask => "bitmask",
+        ControlKind::Button => "button",
+    };
+    Control {
+        name: control.key(),
+        kind,
+        minimum: control.minimum,
+        maximum: control.maximum,
+        step: control.step,
+        default: control.default,
+        value: control.readable.then(|| device.control(control).ok()).flatten(),
+        writable: control.writable,
+        inactive: control.inactive,
+        menu,
     }
 }
 

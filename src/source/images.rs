@@ -83,7 +83,7 @@ impl Source for Images {
         let offset = Duration::from_secs_f64(index as f64 / self.frames_per_second);
         let captured_at = self.clock.reach(offset, stop);
         let content = read_bounded(&path).map_or_else(Content::Unreadable, Content::Encoded);
-        Ok(Some(Frame { index, path, captured_at, arrived: Instant::now(), content }))
+        Ok(Some(Frame { index, path, captured_at, taken: Instant::now(), content }))
     }
 }
 

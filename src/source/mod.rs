@@ -1,4 +1,4 @@
-//! Where frames come from: pictures on disk, or a video file through an ffmpeg child process.
+//! Where frames come from: pictures on disk, a video file through an ffmpeg child process, or a camera by V4L2.
 //!
 //! A source reads and stamps frames, nothing more; what they contain is for [`crate::decode`]. It runs in a thread
 //! of its own and must look at the stop flag wherever it waits.
@@ -6,11 +6,15 @@
 pub mod cameras;
 mod ffmpeg;
 pub mod images;
+mod live;
 mod pipe;
+mod pool;
+pub mod v4l2;
 pub mod video;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -22,6 +26,9 @@ use crate::decode::Content;
 
 pub use ffmpeg::{FFMPEG_VARIABLE, find as find_ffmpeg};
 pub use images::{Images, ImagesConfig};
+pub use live::{Condition, Live};
+pub use pool::{FrameBytes, Pool};
+pub use v4l2::{V4l2, V4l2Config};
 pub use video::{Video, VideoConfig};
 
 /// Longest sleep or wait between two looks at the stop flag.
@@ -35,6 +42,8 @@ pub enum SourceConfig {
     Images(ImagesConfig),
     /// A video file.
     Video(VideoConfig),
+    /// A camera.
+    V4l2(V4l2Config),
 }
 
 /// One frame on its way.
@@ -47,8 +56,8 @@ pub struct Frame {
     /// When the picture was taken, on the wall clock. Footage starts at the moment it is opened and keeps its own
     /// distances from there.
     pub captured_at: Timestamp,
-    /// When the frame reached this process.
-    pub arrived: Instant,
+    /// From when on it ages: of a camera when the picture was taken, of footage when it reached this process.
+    pub taken: Instant,
     /// Its bytes or pixels.
     pub content: Content,
 }
@@ -60,6 +69,11 @@ pub trait Source: Send {
     /// # Errors
     /// The source as a whole is broken; a single bad frame is no error but a frame of unreadable content.
     fn next_frame(&mut self, stop: &AtomicBool) -> Result<Option<Frame>, SourceError>;
+
+    /// Of a live source, what it tells besides its frames. A live source does not wait: its older frames give way to newer ones.
+    fn live(&self) -> Option<Arc<Live>> {
+        None
+    }
 }
 
 /// Why a source cannot deliver.
@@ -122,16 +136,25 @@ pub enum SourceError {
         /// How long, in milliseconds.
         waited_ms: u64,
     },
+    /// The camera cannot be used.
+    #[error("source: {}: {source}", path.display())]
+    Camera {
+        /// The device.
+        path: PathBuf,
+        /// Why not.
+        source: Box<v4l2::OpenError>,
+    },
 }
 
 /// Opens the configured source.
 ///
 /// # Errors
-/// A path that cannot be opened, or a missing ffmpeg.
+/// A path that cannot be opened, a missing ffmpeg, or a camera that cannot be used.
 pub fn open(config: &SourceConfig) -> Result<Box<dyn Source>, SourceError> {
     Ok(match config {
         SourceConfig::Images(config) => Box::new(Images::open(config)?),
         SourceConfig::Video(config) => Box::new(Video::open(config)?),
+        SourceConfig::V4l2(config) => Box::new(V4l2::open(config)?),
     })
 }
 

@@ -124,7 +124,7 @@ impl Source for Video {
             index,
             path: self.path.clone(),
             captured_at,
-            arrived: Instant::now(),
+            taken: Instant::now(),
             content: Content::Rgb(image),
         }))
     }

@@ -1,65 +1,13 @@
-//! Turns what a source delivered into an RGB picture.
-//!
-//! Files are judged by their content, not by their name, and a picture may only grow to a bounded size: a hostile
-//! or broken file costs one counted error, never the process.
+//! Picture files: told by their content, not by their name, and grown to a bounded size only.
 
-use std::io::{self, Cursor};
+use std::io::Cursor;
 
-use image::{DynamicImage, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageReader, Limits};
 
-/// Longest side of a picture, in pixels.
-pub const MAX_SIDE_PX: u32 = 16_384;
-/// Most memory that decoding one picture may take, in bytes.
-pub const MAX_ALLOC_BYTES: u64 = 512 << 20;
+use super::{DecodeError, MAX_ALLOC_BYTES, MAX_SIDE_PX};
 
-/// A frame as its source delivered it.
-#[derive(Debug)]
-pub enum Content {
-    /// A whole picture file in memory, of any format that the image crate reads.
-    Encoded(Vec<u8>),
-    /// Finished pixels.
-    Rgb(RgbImage),
-    /// The source knew that there is a frame but could not read it.
-    Unreadable(io::Error),
-}
-
-/// Why a frame is no picture. Such a frame is counted as bad, and the run goes on.
-#[derive(Debug, thiserror::Error)]
-pub enum DecodeError {
-    /// The file could not be read.
-    #[error("cannot be read: {0}")]
-    Read(io::Error),
-    /// The bytes are no picture of a known format.
-    #[error("not a picture: {bytes} bytes starting with {start:?}; wanted PNG, JPEG, BMP, GIF, PNM, TIFF or WebP")]
-    Format {
-        /// Length of the file.
-        bytes: usize,
-        /// Its first bytes, as text.
-        start: String,
-    },
-    /// The picture is damaged, truncated or too large.
-    #[error("damaged picture of {bytes} bytes: {source}")]
-    Damaged {
-        /// Length of the file.
-        bytes: usize,
-        /// The decoder's word on it.
-        source: image::ImageError,
-    },
-}
-
-/// The picture in a frame; alpha is dropped, greyscale spread over the three channels.
-///
-/// # Errors
-/// A frame that is no picture, is damaged, or exceeds [`MAX_SIDE_PX`] or [`MAX_ALLOC_BYTES`].
-pub fn decode(content: Content) -> Result<RgbImage, DecodeError> {
-    match content {
-        Content::Rgb(image) => Ok(image),
-        Content::Encoded(bytes) => decode_file(&bytes).map(DynamicImage::into_rgb8),
-        Content::Unreadable(error) => Err(DecodeError::Read(error)),
-    }
-}
-
-fn decode_file(bytes: &[u8]) -> Result<DynamicImage, DecodeError> {
+/// The picture in a file.
+pub(super) fn decode(bytes: &[u8]) -> Result<DynamicImage, DecodeError> {
     let damaged = |source| DecodeError::Damaged { bytes: bytes.len(), source };
     let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(DecodeError::Read)?;
     if reader.format().is_none() {
@@ -76,6 +24,10 @@ fn decode_file(bytes: &[u8]) -> Result<DynamicImage, DecodeError> {
 
 #[cfg(test)]
 mod tests {
+    use image::RgbImage;
+
+    use super::super::Content;
+    use super::super::decode;
     use super::*;
 
     fn png(width: u32, height: u32) -> Vec<u8> {

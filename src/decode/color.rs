@@ -1,0 +1,53 @@
+//! How a driver's numbers stand for colours: the matrix between luma, chroma and RGB, and the range of the numbers.
+
+use serde::{Deserialize, Serialize};
+
+/// Weights of red and blue in luma; they determine the matrix between YCbCr and RGB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Matrix {
+    /// ITU-R BT.601: standard definition, JPEG, and most webcams.
+    Bt601,
+    /// ITU-R BT.709: high definition.
+    Bt709,
+    /// SMPTE 240M: early high definition.
+    Smpte240m,
+    /// ITU-R BT.2020, not constant luminance.
+    Bt2020,
+}
+
+impl Matrix {
+    /// Kr and Kb: the weights of red and blue in luma.
+    pub fn weights(self) -> (f32, f32) {
+        match self {
+            Self::Bt601 => (0.299, 0.114),
+            Self::Bt709 => (0.2126, 0.0722),
+            Self::Smpte240m => (0.212, 0.087),
+            Self::Bt2020 => (0.2627, 0.0593),
+        }
+    }
+}
+
+/// Which numbers stand for black and white.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Range {
+    /// Luma and RGB from 16 to 235, chroma from 16 to 240.
+    Limited,
+    /// From 0 to 255.
+    Full,
+}
+
+/// Both of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Encoding {
+    /// Without meaning for RGB and grey.
+    pub matrix: Matrix,
+    /// Of luma and chroma, or of red, green and blue.
+    pub range: Range,
+}
+
+impl Encoding {
+    /// What JFIF says of every JPEG picture.
+    pub const JPEG: Self = Self { matrix: Matrix::Bt601, range: Range::Full };
+}

@@ -1,0 +1,129 @@
+//! Turns what a source delivered into an RGB picture: a picture file, or a frame of a camera in its driver's format.
+//!
+//! A picture may only grow to a bounded size: a hostile or broken file, or a camera's broken frame, costs one counted
+//! error, never the process.
+
+mod color;
+mod file;
+mod mjpeg;
+mod raw;
+#[cfg(test)]
+mod reference;
+mod rgb;
+mod yuv;
+
+use std::io;
+
+use image::{DynamicImage, RgbImage};
+
+pub use color::{Encoding, Matrix, Range};
+pub use raw::{LayoutError, PixelFormat, RawFrame, RawLayout};
+
+/// Longest side of a picture, in pixels.
+pub const MAX_SIDE_PX: u32 = 16_384;
+/// Most memory that decoding one picture may take, in bytes.
+pub const MAX_ALLOC_BYTES: u64 = 512 << 20;
+
+/// A frame as its source delivered it.
+#[derive(Debug)]
+pub enum Content {
+    /// A whole picture file in memory, of any format that the image crate reads.
+    Encoded(Vec<u8>),
+    /// A frame in a camera's format.
+    Raw(RawFrame),
+    /// Finished pixels.
+    Rgb(RgbImage),
+    /// The source knew that there is a frame but could not read it.
+    Unreadable(io::Error),
+}
+
+/// Why a frame is no picture. Such a frame is counted as bad, and the run goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// The file could not be read.
+    #[error("cannot be read: {0}")]
+    Read(io::Error),
+    /// The bytes are no picture of a known format.
+    #[error("not a picture: {bytes} bytes starting with {start:?}; wanted PNG, JPEG, BMP, GIF, PNM, TIFF or WebP")]
+    Format {
+        /// Length of the file.
+        bytes: usize,
+        /// Its first bytes, as text.
+        start: String,
+    },
+    /// The picture is damaged, truncated or too large.
+    #[error("damaged picture of {bytes} bytes: {source}")]
+    Damaged {
+        /// Length of the file.
+        bytes: usize,
+        /// The decoder's word on it.
+        source: image::ImageError,
+    },
+    /// A camera's frame is shorter than its format needs.
+    #[error("{bytes} bytes, {layout} needs {wanted}")]
+    Short {
+        /// Length of the frame.
+        bytes: usize,
+        /// Format and size.
+        layout: RawLayout,
+        /// Length that they need.
+        wanted: usize,
+    },
+    /// A camera's compressed frame is damaged, truncated, or a picture of another size.
+    #[error("damaged {layout} frame of {bytes} bytes: {problem}")]
+    Mjpeg {
+        /// Length of the frame.
+        bytes: usize,
+        /// Format and size.
+        layout: RawLayout,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// Decodes frame after frame into one picture, which is reused as long as the size stays the same.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    image: RgbImage,
+    mjpeg: mjpeg::Scratch,
+}
+
+impl Decoder {
+    /// The picture in a frame; alpha is dropped, greyscale spread over the three channels.
+    ///
+    /// # Errors
+    /// A frame that is no picture, is damaged, or exceeds [`MAX_SIDE_PX`] or [`MAX_ALLOC_BYTES`].
+    pub fn decode(&mut self, content: Content) -> Result<&RgbImage, DecodeError> {
+        match content {
+            Content::Rgb(image) => self.image = image,
+            Content::Encoded(bytes) => self.image = file::decode(&bytes).map(DynamicImage::into_rgb8)?,
+            Content::Unreadable(error) => return Err(DecodeError::Read(error)),
+            Content::Raw(frame) => self.decode_raw(&frame)?,
+        }
+        Ok(&self.image)
+    }
+
+    fn decode_raw(&mut self, RawFrame { layout, bytes }: &RawFrame) -> Result<(), DecodeError> {
+        let size_px = (layout.width_px(), layout.height_px());
+        if self.image.dimensions() != size_px {
+            self.image = RgbImage::new(size_px.0, size_px.1);
+        }
+        match layout.format() {
+            PixelFormat::Mjpg => self.mjpeg.decode(bytes, layout, &mut self.image),
+            PixelFormat::Rgb3 | PixelFormat::Bgr3 | PixelFormat::Grey => rgb::decode(bytes, layout, &mut self.image),
+            PixelFormat::Yuyv | PixelFormat::Uyvy | PixelFormat::Nv12 | PixelFormat::Nv21 | PixelFormat::Yu12 => {
+                yuv::decode(bytes, layout, &mut self.image)
+            }
+        }
+    }
+}
+
+/// The picture in one frame, for those who decode now and then; [`Decoder`] is for those who decode all the time.
+///
+/// # Errors
+/// As [`Decoder::decode`].
+pub fn decode(content: Content) -> Result<RgbImage, DecodeError> {
+    let mut decoder = Decoder::default();
+    decoder.decode(content)?;
+    Ok(decoder.image)
+}

@@ -1,0 +1,65 @@
+//! What a live source tells besides its frames: whether they flow, and how many never came out of it.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+/// Shared between a live source and the monitor. Newer words replace older ones.
+#[derive(Debug, Default)]
+pub struct Live {
+    condition: AtomicU8,
+    dropped: AtomicU64,
+}
+
+/// How a live source is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Condition {
+    /// Frames flow.
+    #[default]
+    Streaming,
+    /// No frame for longer than the rate explains.
+    Silent,
+    /// Buffers come, but it is the same frame again and again.
+    Frozen,
+    /// The camera is gone or broken down, and is being opened anew.
+    Lost,
+}
+
+impl Condition {
+    const ALL: [Self; 4] = [Self::Streaming, Self::Silent, Self::Frozen, Self::Lost];
+}
+
+impl Live {
+    /// How the source is now.
+    pub fn condition(&self) -> Condition {
+        Condition::ALL.get(usize::from(self.condition.load(Ordering::Relaxed))).copied().unwrap_or(Condition::Lost)
+    }
+
+    /// Says how the source is from now on.
+    pub fn set_condition(&self, condition: Condition) {
+        self.condition.store(condition as u8, Ordering::Relaxed);
+    }
+
+    /// Frames that were captured but did not come out of the source.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Counts frames that do not come out of the source.
+    pub fn add_dropped(&self, frames: u64) {
+        self.dropped.fetch_add(frames, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_condition_holds() {
+        let live = Live::default();
+        assert_eq!(live.condition(), Condition::Streaming);
+        for condition in Condition::ALL {
+            live.set_condition(condition);
+            assert_eq!(live.condition(), condition);
+        }
+    }
+}
