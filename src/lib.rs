@@ -8,8 +8,9 @@
 //!  (thread)      └────────── the judging thread ──────────────────────────┘
 //! ```
 //!
-//! 1. A [`source`] reads frames (pictures on disk, or a video through ffmpeg) and stamps each with the time it was
-//!    taken. It runs in a thread of its own and hands frames over through a queue of bounded length.
+//! 1. A [`source`] reads frames (pictures on disk, a video through ffmpeg, or a camera by V4L2) and stamps each with the
+//!    time it was taken. It runs in a thread of its own and hands frames over through a queue of bounded length; of a
+//!    camera the newest frame wins.
 //! 2. [`decode`] turns a frame's bytes into an RGB picture, or counts it as bad.
 //! 3. [`preprocess`] resizes and normalises the picture into the network's input, the same way as in training.
 //! 4. [`infer`] runs the network in ONNX Runtime: logits, the pooled feature, and the local outputs.
@@ -41,9 +42,9 @@
 //! # }
 //! ```
 //!
-//! Invariants, things deliberately absent: no network access; no `unsafe`; no score that needs gradients; no step
-//! down to another execution provider unless the config allows it; no frame that was taken from its source is judged
-//! twice or lost uncounted.
+//! Invariants, things deliberately absent: no network access; no `unsafe` (system calls to cameras are made by the
+//! crate `oodwatch-v4l2`); no score that needs gradients; no step down to another execution provider unless the
+//! config allows it; no frame that was taken from its source is judged twice or lost uncounted.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![forbid(unsafe_code)]

@@ -139,7 +139,7 @@ impl Monitor {
         // When to speak without a frame, and what was last said of the source.
         let mut due = started + self.decider.deadline();
         let mut told = Condition::Streaming;
-        while !stop.load(Ordering::Relaxed) && !limits.duration.is_some_and(|limit| started.elapsed() >= limit) {
+        while !stop.load(Ordering::Relaxed) && limits.duration.is_none_or(|limit| started.elapsed() < limit) {
             let received = handover.receive(due.saturating_duration_since(Instant::now()).min(WAIT_SLICE));
             handover.count(summary);
             match received {

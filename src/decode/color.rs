@@ -1,10 +1,9 @@
 //! How a driver's numbers stand for colours: the matrix between luma, chroma and RGB, and the range of the numbers.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Weights of red and blue in luma; they determine the matrix between YCbCr and RGB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Matrix {
     /// ITU-R BT.601: standard definition, JPEG, and most webcams.
     Bt601,
@@ -28,14 +27,33 @@ impl Matrix {
     }
 }
 
+impl fmt::Display for Matrix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bt601 => "BT.601",
+            Self::Bt709 => "BT.709",
+            Self::Smpte240m => "SMPTE 240M",
+            Self::Bt2020 => "BT.2020",
+        })
+    }
+}
+
 /// Which numbers stand for black and white.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Range {
     /// Luma and RGB from 16 to 235, chroma from 16 to 240.
     Limited,
     /// From 0 to 255.
     Full,
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Limited => "limited",
+            Self::Full => "full",
+        })
+    }
 }
 
 /// Both of them.

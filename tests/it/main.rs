@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod calibrate;
+mod camera;
 mod commands;
 mod config;
 mod package;

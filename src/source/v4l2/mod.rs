@@ -48,8 +48,9 @@ pub struct V4l2 {
     /// When to try to open a lost camera, and how long to wait after that.
     next_attempt: Instant,
     pause: Duration,
-    /// Why the last attempt failed; told again only when it changes.
+    /// Why the last attempt failed, and what was agreed on in the last one that worked; told again only when they change.
     last_failure: String,
+    last_agreed: String,
     next_index: u64,
 }
 
@@ -72,6 +73,7 @@ impl V4l2 {
             next_attempt: Instant::now(),
             pause: Duration::from_millis(config.reopen_min_ms),
             last_failure: String::new(),
+            last_agreed: String::new(),
             next_index: 0,
         };
         let running = camera.start().map_err(|error| camera.refused(error))?;
@@ -87,7 +89,7 @@ impl V4l2 {
     fn start(&mut self) -> Result<Running, OpenError> {
         let mut camera = (self.opener)(&self.config.device).map_err(OpenError::Open)?;
         let agreed = negotiate(camera.as_ref(), &self.config, Mode::SetUp)?;
-        tell(&self.config, &agreed);
+        self.tell_agreed(&agreed);
         camera.start(self.config.buffers).map_err(OpenError::Start)?;
         Ok(Running::new(camera, &agreed, &self.config))
     }
@@ -122,6 +124,9 @@ impl V4l2 {
 
     fn fresh(&mut self, captured: clock::Captured, missed: u64, frame: RawFrame) -> Frame {
         self.live.add_dropped(missed);
+        if self.live.condition() != Condition::Streaming {
+            log::info!("source: {}: frames flow again", self.config.device.display());
+        }
         self.live.set_condition(Condition::Streaming);
         self.pause = Duration::from_millis(self.config.reopen_min_ms);
         self.last_failure.clear();
@@ -156,10 +161,7 @@ impl V4l2 {
 
     fn reopen(&mut self) {
         match self.start() {
-            Ok(running) => {
-                log::info!("source: {}: opened again", self.config.device.display());
-                self.running = Some(running);
-            }
+            Ok(running) => self.running = Some(running),
             Err(error) => self.tell_failure(&error.to_string()),
         }
         // Also after an opening that worked: only a fresh frame shows that the camera is back.
@@ -172,6 +174,20 @@ impl V4l2 {
         let level = if self.last_failure == why { log::Level::Debug } else { log::Level::Warn };
         log::log!(level, "source: {}: {why}", self.config.device.display());
         self.last_failure = why.into();
+    }
+
+    /// Neither is one that is opened anew every few seconds.
+    fn tell_agreed(&mut self, agreed: &Agreed) {
+        let words = agreed.to_string();
+        if self.last_agreed == words {
+            return;
+        }
+        let device = self.config.device.display();
+        for difference in &agreed.differences {
+            log::warn!("source: {device}: {difference}");
+        }
+        log::info!("source: {device}: {words}");
+        self.last_agreed = words;
     }
 }
 
@@ -212,22 +228,4 @@ pub fn check(config: &V4l2Config) -> Result<String, SourceError> {
         log::warn!("source: {}: {difference}", config.device.display());
     }
     Ok(format!("{} ({}) offers {}", config.device.display(), agreed.card, agreed.layout))
-}
-
-fn tell(config: &V4l2Config, agreed: &Agreed) {
-    let device = config.device.display();
-    for difference in &agreed.differences {
-        log::warn!("source: {device}: {difference}");
-    }
-    let rate = agreed.interval.and_then(oodwatch_v4l2::Interval::rate);
-    let rate = rate.map_or("an unknown rate".into(), |rate| format!("{rate:.3} frames/s"));
-    let encoding = agreed.layout.encoding();
-    log::info!(
-        "source: {device}: {}: {} at {rate}, rows of {} bytes, {:?}, {:?} range",
-        agreed.card,
-        agreed.layout,
-        agreed.layout.stride_bytes(),
-        encoding.matrix,
-        encoding.range
-    );
 }

@@ -1,13 +1,14 @@
 //! Comes to terms with a camera: format, size, rate. A driver may change any of them without calling it an error, so
 //! what came out is compared with what was asked, and told.
 
+use std::fmt;
 use std::io;
 
 use oodwatch_v4l2::{self as v4l2, FourCc, Interval, Wanted};
 
 use super::capture::Capture;
 use super::{OpenError, V4l2Config, color, controls};
-use crate::decode::{PixelFormat, RawLayout};
+use crate::decode::{Encoding, PixelFormat, RawLayout};
 
 /// Rates closer than this are the same: 30 and 29.97 are.
 const RATE_TOLERANCE: f64 = 0.005;
@@ -32,6 +33,18 @@ pub(super) struct Agreed {
     pub(super) differences: Vec<String>,
     /// What it calls itself.
     pub(super) card: String,
+}
+
+impl fmt::Display for Agreed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Encoding { matrix, range } = self.layout.encoding();
+        write!(f, "{}: {} at ", self.card, self.layout)?;
+        match self.interval.and_then(Interval::rate) {
+            Some(rate) => write!(f, "{rate:.3} frames/s")?,
+            None => f.write_str("an unknown rate")?,
+        }
+        write!(f, ", rows of {} bytes, {matrix}, {range} range", self.layout.stride_bytes())
+    }
 }
 
 /// One format as the camera would deliver it.

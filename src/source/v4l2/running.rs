@@ -70,7 +70,7 @@ impl Running {
             layout: agreed.layout,
             timestamps: config.timestamps,
             started: now.monotonic,
-            sequence: Sequence::default(),
+            sequence: Sequence::new(agreed.interval.and_then(Interval::rate)),
             fresh: now.instant,
             late_after: late_after.min(stall_timeout),
             stall_timeout,

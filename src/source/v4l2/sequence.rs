@@ -5,12 +5,18 @@ use std::time::{Duration, Instant};
 
 use oodwatch_v4l2::Buffer;
 
-/// More frames than this per second no camera takes; a larger gap is a driver that has changed its count.
-const MAX_RATE_HZ: f64 = 1_000.0;
+/// More frames than this many times the camera's rate cannot have been taken in the time between two; a larger gap is a
+/// driver that has changed its count, as v4l2loopback does after its first frame.
+const RATE_MARGIN: f64 = 4.0;
+/// Frames that a driver may be ahead of any clock.
+const SLACK_FRAMES: f64 = 16.0;
+/// Rate of a camera that does not tell its own, in frames per second: no usual one is faster.
+const UNKNOWN_RATE_HZ: f64 = 250.0;
 
 /// What is remembered of the frame before.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sequence {
+    rate_hz: f64,
     last: Option<Last>,
 }
 
@@ -36,6 +42,11 @@ pub(super) enum Step {
 }
 
 impl Sequence {
+    /// Of a camera with this rate, in frames per second.
+    pub(super) fn new(rate_hz: Option<f64>) -> Self {
+        Self { rate_hz: rate_hz.unwrap_or(UNKNOWN_RATE_HZ), last: None }
+    }
+
     /// Looks at a frame that came at `now`.
     ///
     /// The same sequence number and timestamp twice are suspicious, but some drivers number nothing. Only then is content
@@ -46,23 +57,21 @@ impl Sequence {
             last.as_ref().is_some_and(|l| (l.sequence, l.timestamp) == (buffer.sequence, buffer.timestamp));
         let content = same_stamps.then(|| hash(bytes));
         let repeated = same_stamps && last.as_ref().is_some_and(|last| last.content == content);
-        let missed = last.as_ref().map_or(0, |last| missed(last, buffer.sequence, now));
+        let missed = last.as_ref().map_or(0, |last| self.missed(last, buffer, now));
         // The time of the last fresh frame stays, so that what follows a repetition has room for its gap.
         let came = last.filter(|_| repeated).map_or(now, |last| last.came);
         self.last = Some(Last { sequence: buffer.sequence, timestamp: buffer.timestamp, came, content });
         if repeated { Step::Repeated } else { Step::Fresh { missed } }
     }
-}
 
-/// Frames between two sequence numbers, which pass through `u32::MAX` to 0. A count that went back, or further ahead than
-/// the time between the frames allows, was started anew.
-fn missed(last: &Last, sequence: u32, now: Instant) -> u64 {
-    let gap = sequence.wrapping_sub(last.sequence).wrapping_sub(1);
-    let possible = now.duration_since(last.came).as_secs_f64() * MAX_RATE_HZ + MAX_RATE_HZ;
-    if sequence == last.sequence || f64::from(gap) > possible {
-        return 0;
+    /// Frames between two sequence numbers, which pass through `u32::MAX` to 0. A count that went back, or further ahead
+    /// than the time between the frames allows (by either clock: a backlog comes at once), was started anew.
+    fn missed(&self, last: &Last, buffer: &Buffer, now: Instant) -> u64 {
+        let gap = buffer.sequence.wrapping_sub(last.sequence).wrapping_sub(1);
+        let passed = now.duration_since(last.came).max(buffer.timestamp.saturating_sub(last.timestamp));
+        let possible = passed.as_secs_f64() * self.rate_hz * RATE_MARGIN + SLACK_FRAMES;
+        if buffer.sequence == last.sequence || f64::from(gap) > possible { 0 } else { u64::from(gap) }
     }
-    u64::from(gap)
 }
 
 fn hash(bytes: &[u8]) -> u64 {
@@ -83,7 +92,7 @@ mod tests {
 
     /// Sequence number, timestamp and content of frames that come at once, with what each is.
     fn check(frames: &[(u32, u64, u8, Step)]) {
-        let (mut sequence, now) = (Sequence::default(), Instant::now());
+        let (mut sequence, now) = (Sequence::new(Some(30.0)), Instant::now());
         for (number, timestamp_ms, content, wanted) in frames {
             assert_eq!(sequence.step(&buffer(*number, *timestamp_ms), &[*content], now), *wanted, "frame {number}");
         }
@@ -101,6 +110,12 @@ mod tests {
     #[test]
     fn a_count_that_was_started_anew_is_no_gap() {
         check(&[(500, 0, 0, NEXT), (0, 1, 0, NEXT), (4_000_000_000, 2, 0, NEXT)]);
+        check(&[(1, 0, 0, NEXT), (36, 33, 0, NEXT)]);
+    }
+
+    #[test]
+    fn a_gap_of_a_second_is_believed_when_the_driver_was_silent_for_a_second() {
+        check(&[(1, 0, 0, NEXT), (31, 1000, 0, Step::Fresh { missed: 29 })]);
     }
 
     #[test]
