@@ -25,13 +25,17 @@ struct Last {
     sequence: u32,
     timestamp: Duration,
     came: Instant,
-    /// Of a frame whose stamps were those of the one before it.
+    /// Of a frame whose stamps were those of the one before it, and of the first.
     content: Option<u64>,
+    /// Whether it may be older than the start, and its number with it.
+    leftover: bool,
 }
 
 /// What a frame is to the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
+    /// There is none before.
+    First,
     /// A new one, after this many that never came.
     Fresh {
         /// Frames between the two.
@@ -52,16 +56,21 @@ impl Sequence {
     /// The same sequence number and timestamp twice are suspicious, but some drivers number nothing. Only then is content
     /// compared, from the first such frame on: what repeats in stamps and content is the same frame.
     pub(super) fn step(&mut self, buffer: &Buffer, bytes: &[u8], now: Instant) -> Step {
-        let last = self.last.take();
-        let same_stamps =
-            last.as_ref().is_some_and(|l| (l.sequence, l.timestamp) == (buffer.sequence, buffer.timestamp));
+        let &Buffer { sequence, timestamp, .. } = buffer;
+        let Some(last) = self.last.take() else {
+            self.last = Some(Last { sequence, timestamp, came: now, content: Some(hash(bytes)), leftover: true });
+            return Step::First;
+        };
+        let same_stamps = (last.sequence, last.timestamp) == (sequence, timestamp);
         let content = same_stamps.then(|| hash(bytes));
-        let repeated = same_stamps && last.as_ref().is_some_and(|last| last.content == content);
-        let missed = last.as_ref().map_or(0, |last| self.missed(last, buffer, now));
-        // The time of the last fresh frame stays, so that what follows a repetition has room for its gap.
-        let came = last.filter(|_| repeated).map_or(now, |last| last.came);
-        self.last = Some(Last { sequence: buffer.sequence, timestamp: buffer.timestamp, came, content });
-        if repeated { Step::Repeated } else { Step::Fresh { missed } }
+        if same_stamps && last.content == content {
+            // The time of the last fresh frame stays, so that what follows a repetition has room for its gap.
+            self.last = Some(last);
+            return Step::Repeated;
+        }
+        let missed = self.missed(&last, buffer, now);
+        self.last = Some(Last { sequence, timestamp, came: now, content, leftover: false });
+        Step::Fresh { missed }
     }
 
     /// Frames between two sequence numbers, which pass through `u32::MAX` to 0. A count that went back, or further ahead
@@ -70,7 +79,8 @@ impl Sequence {
         let gap = buffer.sequence.wrapping_sub(last.sequence).wrapping_sub(1);
         let passed = now.duration_since(last.came).max(buffer.timestamp.saturating_sub(last.timestamp));
         let possible = passed.as_secs_f64() * self.rate_hz * RATE_MARGIN + SLACK_FRAMES;
-        if buffer.sequence == last.sequence || f64::from(gap) > possible { 0 } else { u64::from(gap) }
+        let unknown = last.leftover || buffer.sequence == last.sequence;
+        if unknown || f64::from(gap) > possible { 0 } else { u64::from(gap) }
     }
 }
 
@@ -93,6 +103,7 @@ mod tests {
     /// Sequence number, timestamp and content of frames that come at once, with what each is.
     fn check(frames: &[(u32, u64, u8, Step)]) {
         let (mut sequence, now) = (Sequence::new(Some(30.0)), Instant::now());
+        assert_eq!(sequence.step(&buffer(0, 77), &[77], now), Step::First);
         for (number, timestamp_ms, content, wanted) in frames {
             assert_eq!(sequence.step(&buffer(*number, *timestamp_ms), &[*content], now), *wanted, "frame {number}");
         }
@@ -122,6 +133,11 @@ mod tests {
     fn the_same_stamps_and_content_for_ever_are_the_same_frame() {
         check(&[(3, 9, 1, NEXT), (3, 9, 1, NEXT), (3, 9, 1, Step::Repeated), (3, 9, 1, Step::Repeated)]);
         check(&[(3, 9, 1, NEXT), (3, 9, 1, NEXT), (3, 9, 1, Step::Repeated), (4, 10, 1, NEXT)]);
+    }
+
+    #[test]
+    fn what_lay_in_the_driver_before_the_start_is_the_same_frame_from_its_second_delivery_on() {
+        check(&[(0, 77, 77, Step::Repeated), (0, 77, 77, Step::Repeated), (812, 78, 0, NEXT)]);
     }
 
     #[test]
