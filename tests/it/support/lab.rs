@@ -49,9 +49,11 @@ impl Lab {
         self
     }
 
-    /// With /dev/video10, which shows what is written into it and is a camera only while somebody writes.
+    /// With /dev/video10, which shows what is written into it, and /dev/video11, which does not even claim to be a camera
+    /// before somebody writes into it. The former is for writers that come back: of version 0.12 the latter takes no
+    /// second writer that only writes.
     pub(crate) fn loopback(mut self) -> Self {
-        self.modules.push("v4l2loopback video_nr=10 exclusive_caps=1 max_buffers=4".into());
+        self.modules.push("v4l2loopback video_nr=10,11 exclusive_caps=0,1 max_buffers=4".into());
         self
     }
 
@@ -145,7 +147,7 @@ fn a_command_in_the_lab_hands_back_its_output_and_its_status() {
     let Some(lab) = Lab::new() else { return };
     let ran =
         lab.vivid(2).loopback().run(Path::new("/usr"), "pwd; ls /dev/video*; echo low >&2; exit 7").expect(7, &["low"]);
-    assert_eq!(ran.stdout, "/usr\n/dev/video0\n/dev/video1\n/dev/video10\n");
+    assert_eq!(ran.stdout, "/usr\n/dev/video0\n/dev/video1\n/dev/video10\n/dev/video11\n");
 }
 
 #[test]

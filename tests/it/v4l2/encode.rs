@@ -52,7 +52,8 @@ pub(super) fn seen(fourcc: &str, picture: &RgbImage) -> RgbImage {
             Rgb([luma.clamp(0.0, 255.0).round() as u8; 3])
         }),
         "MJPG" => image::load_from_memory(&jpeg(picture)).unwrap().into_rgb8(),
-        _ => picture.clone(),
+        "RGB3" | "BGR3" => picture.clone(),
+        _ => RgbImage::from_fn(picture.width(), picture.height(), |x, y| rgb(ycbcr(*picture.get_pixel(x, y)))),
     }
 }
 
@@ -62,6 +63,15 @@ fn ycbcr(Rgb(rgb): Rgb<u8>) -> [u8; 3] {
     let luma = 0.299 * red + 0.587 * green + 0.114 * blue;
     let (pb, pr) = ((blue - luma) / 1.772, (red - luma) / 1.402);
     [16.0 + 219.0 * luma, 128.0 + 224.0 * pb, 128.0 + 224.0 * pr].map(|value| value.round() as u8)
+}
+
+/// The way back.
+fn rgb([luma, cb, cr]: [u8; 3]) -> Rgb<u8> {
+    let luma = (f64::from(luma) - 16.0) / 219.0;
+    let [pb, pr] = [cb, cr].map(|value| (f64::from(value) - 128.0) / 224.0);
+    let (red, blue) = (luma + 1.402 * pr, luma + 1.772 * pb);
+    let green = (luma - 0.299 * red - 0.114 * blue) / 0.587;
+    Rgb([red, green, blue].map(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8))
 }
 
 /// One pixel of every 2x2.

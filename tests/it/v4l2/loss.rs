@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use oodwatch::verdict::State;
+
 use super::encode::encode;
 use super::{FAULT, JUDGED, LOOPBACK, VIVID, config};
 use crate::support::lab::{Lab, Watched};
@@ -89,6 +91,22 @@ fn a_camera_that_delivers_the_same_buffer_for_ever_is_frozen_and_a_fault() {
     let lab = Lab::new().map(Lab::loopback);
     let orders = [starve.as_str(), "await 1 camera \"camera_frozen\"", &fault, &feed];
     watch(lab, &bench, LOOPBACK, &[&feed, &keep], &orders);
+}
+
+#[test]
+fn an_old_frame_that_a_driver_hands_out_at_every_opening_is_never_judged() {
+    let bench = Bench::new();
+    write_frames(&bench);
+    let feed = format!("feed {LOOPBACK} YUYV 64x48 30 frames");
+    // With this, v4l2loopback keeps the last frame of a dead writer and gives it the time of the opening.
+    let keep = format!("set {LOOPBACK} keep_format = 1");
+    let starve = format!("starve {LOOPBACK}");
+    let faults = format!("await 3 camera {FAULT}");
+    let lab = Lab::new().map(Lab::loopback);
+    let Some(watched) = watch(lab, &bench, LOOPBACK, &[&feed, &keep], &[&starve, &faults, &feed]) else { return };
+    let silent = watched.verdicts.iter().skip_while(|verdict| verdict.state != State::Fault);
+    let faults = silent.take_while(|verdict| verdict.frame.is_none()).filter(|v| v.state == State::Fault).count();
+    assert!(faults >= 3, "a frame was judged after {faults} faults");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! only ends a test which has failed.
 
 mod colors;
+mod commands;
 mod encode;
 mod endurance;
 mod faults;
@@ -21,6 +22,8 @@ const FAULT: &str = "\"state\":\"fault\"";
 const VIVID: &str = "/dev/video0";
 /// Node of v4l2loopback.
 const LOOPBACK: &str = "/dev/video10";
+/// Another, which is a camera only while somebody writes into it.
+const EXCLUSIVE: &str = "/dev/video11";
 
 /// Writes the config `NAME.toml` of a camera, with the tiny network. What waits is impatient, for the tests' sake; only a lost
 /// camera is left alone for long enough that a verdict tells of it.

@@ -1,40 +1,56 @@
 //! The other end of the cameras: a writer of frames, and the controls that break them.
 
-use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use std::{env, fs, thread};
 
 use v4l::control::{Control, Type, Value};
 use v4l::device::Device;
 use v4l::video::Output;
 use v4l::{Format, FourCC};
 
-/// A program that writes frames into a node of v4l2loopback, which is a camera as long as it does.
+use super::{ORDERS, TEST};
+
+/// What a writer says when its first frame is in.
+const READY: &str = "the first frame is in";
+
+/// A process that writes frames into a node of v4l2loopback, which is a camera as long as it does.
 pub(super) struct Feeder {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
+    process: Child,
 }
 
 impl Feeder {
     /// Comes back when the first frame is in, so that the node is a camera.
-    pub(super) fn start(path: &str, fourcc: &str, size: &str, fps: f64, folder: &str) -> Self {
-        let (width, height) = size.split_once('x').unwrap();
-        let mut device = open_output(path, fourcc, width.parse().unwrap(), height.parse().unwrap());
-        let frames = frames(folder);
-        write(&mut device, &frames[0]);
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = thread::spawn(move || feed(device, fps, &frames, &stopped));
-        Self { stop, thread }
+    pub(super) fn start(what: &str) -> Self {
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", TEST, "--ignored", "--nocapture"]).env(ORDERS, format!("write-frames {what}"));
+        let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(process.stdout.take().unwrap()).lines().map(|line| line.unwrap());
+        assert!(said.any(|line| line.contains(READY)), "the writer has ended");
+        Self { process }
     }
 
-    pub(super) fn stop(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap();
+    /// Kills the writer, as a crash does.
+    pub(super) fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+/// Writes whole frames at a steady rate, round and round, and never ends.
+pub(super) fn write_frames(path: &str, fourcc: &str, size: &str, fps: f64, folder: &str) {
+    let (width, height) = size.split_once('x').unwrap();
+    let mut device = open_output(path, fourcc, width.parse().unwrap(), height.parse().unwrap());
+    let mut due = Instant::now();
+    for (number, frame) in frames(folder).iter().cycle().enumerate() {
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        due += Duration::from_secs_f64(1.0 / fps);
+        assert_eq!(device.write(frame).unwrap(), frame.len(), "the device takes shorter frames");
+        if number == 0 {
+            println!("{READY}");
+        }
     }
 }
 
@@ -55,23 +71,6 @@ fn open_output(path: &str, fourcc: &str, width: u32, height: u32) -> Device {
 
 fn open(path: &str) -> Device {
     Device::with_path(path).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-/// Writes whole frames at a steady rate, round and round.
-fn feed(mut device: Device, fps: f64, frames: &[Vec<u8>], stop: &AtomicBool) {
-    let mut due = Instant::now();
-    for frame in frames.iter().cycle().skip(1) {
-        due += Duration::from_secs_f64(1.0 / fps);
-        thread::sleep(due.saturating_duration_since(Instant::now()));
-        if stop.load(Ordering::Relaxed) {
-            return;
-        }
-        write(&mut device, frame);
-    }
-}
-
-fn write(device: &mut Device, frame: &[u8]) {
-    assert_eq!(device.write(frame).unwrap(), frame.len(), "the device takes shorter frames");
 }
 
 /// Sets a control that is found by its name, as vivid's faults are.

@@ -12,7 +12,8 @@
 //! | `end NAME`                          | sends SIGTERM and waits for the end                                           |
 //! | `finish NAME`                       | waits for the end                                                             |
 //! | `feed DEVICE FOURCC WxH FPS FOLDER` | starts to write the folder's files into v4l2loopback, a frame each, round and round |
-//! | `starve DEVICE`                     | ends the writer                                                               |
+//! | `write-frames ...`                  | does that itself, for ever; it is what `feed` starts as a process of its own    |
+//! | `starve DEVICE`                     | kills the writer                                                              |
 //! | `set DEVICE NAME = VALUE`           | sets a control by its name; a button takes any value                          |
 //! | `write FILE WORD`                   | writes a word to a file of sysfs                                              |
 //! | `link TARGET NAME`                  | makes, or changes, a symbolic link, as udev does                              |
@@ -62,11 +63,13 @@ impl Guest {
             ["measure", name] => self.program(name).measure(),
             ["end", name] => self.programs.remove(name).unwrap().end(),
             ["finish", name] => self.programs.remove(name).unwrap().finish(),
-            ["feed", device, fourcc, size, fps, folder] => {
-                let feeder = Feeder::start(device, fourcc, size, fps.parse().unwrap(), folder);
-                self.feeders.insert(device.into(), feeder);
+            ["feed", device, ..] => {
+                self.feeders.insert(device.into(), Feeder::start(rest(1)));
             }
-            ["starve", device] => self.feeders.remove(device).unwrap().stop(),
+            ["write-frames", device, fourcc, size, fps, folder] => {
+                camera::write_frames(device, fourcc, size, fps.parse().unwrap(), folder);
+            }
+            ["starve", device] => self.feeders.remove(device).unwrap().kill(),
             ["set", device, ..] => {
                 let (name, value) = rest(2).split_once(" = ").unwrap();
                 camera::set(device, name, value.parse().unwrap());
