@@ -17,7 +17,7 @@ pub enum Matrix {
 
 impl Matrix {
     /// Kr and Kb: the weights of red and blue in luma.
-    pub fn weights(self) -> (f32, f32) {
+    pub fn weights(self) -> (f64, f64) {
         match self {
             Self::Bt601 => (0.299, 0.114),
             Self::Bt709 => (0.2126, 0.0722),

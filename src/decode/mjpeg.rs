@@ -176,5 +176,8 @@ const CHROMA_AC_VALUES: [u8; 162] = [
 ];
 
 #[cfg(test)]
+#[path = "mjpeg_reference.rs"]
+mod reference;
+#[cfg(test)]
 #[path = "mjpeg_tests.rs"]
 mod tests;

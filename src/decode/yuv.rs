@@ -1,7 +1,8 @@
 //! Luma and chroma to RGB. Chroma is spread over the pixels that share it, without smoothing.
 //!
-//! Written out in f32, which compilers turn into vector code, and exact to one step of 8 bits. (The crate `yuv` computes
-//! packed formats with 6 bits behind the point and was up to 3 steps off the definition.)
+//! Computed in integers with 16 bits behind the point, which is exact to rounding. (The crate `yuv` computes packed formats
+//! with 6 bits and was up to 3 steps of 8 bits off the definition.) Sums stay below 2^27; `wrapping_*` only says that no
+//! check is wanted in the innermost loop, where release builds would otherwise have one.
 
 use image::RgbImage;
 
@@ -31,15 +32,18 @@ pub(super) fn decode(bytes: &[u8], layout: &RawLayout, image: &mut RgbImage) -> 
     Ok(())
 }
 
-/// What luma and chroma add to red, green and blue.
+/// Bits behind the point.
+const FRACTION_BITS: u32 = 16;
+
+/// What luma and chroma add to red, green and blue, in 1/65536.
 struct Gains {
-    luma: f32,
+    luma: i32,
     /// Subtracts black, and rounds to the nearest.
-    offset: f32,
-    red_from_cr: f32,
-    green_from_cb: f32,
-    green_from_cr: f32,
-    blue_from_cb: f32,
+    offset: i32,
+    red_from_cr: i32,
+    green_from_cb: i32,
+    green_from_cr: i32,
+    blue_from_cb: i32,
 }
 
 impl Gains {
@@ -51,13 +55,14 @@ impl Gains {
             Range::Limited => (255.0 / 219.0, 16.0, 255.0 / 224.0),
             Range::Full => (1.0, 0.0, 1.0),
         };
+        let fixed = |value: f64| (value * f64::from(1 << FRACTION_BITS)).round() as i32;
         Self {
-            luma,
-            offset: 0.5 - luma * black,
-            red_from_cr: 2.0 * (1.0 - kr) * chroma,
-            green_from_cb: -2.0 * (1.0 - kb) * kb / kg * chroma,
-            green_from_cr: -2.0 * (1.0 - kr) * kr / kg * chroma,
-            blue_from_cb: 2.0 * (1.0 - kb) * chroma,
+            luma: fixed(luma),
+            offset: fixed(0.5 - luma * black),
+            red_from_cr: fixed(2.0 * (1.0 - kr) * chroma),
+            green_from_cb: fixed(-2.0 * (1.0 - kb) * kb / kg * chroma),
+            green_from_cr: fixed(-2.0 * (1.0 - kr) * kr / kg * chroma),
+            blue_from_cb: fixed(2.0 * (1.0 - kb) * chroma),
         }
     }
 
@@ -83,18 +88,16 @@ impl Gains {
     }
 
     /// What a pair of chroma values adds to red, green and blue, offset included.
-    fn chroma(&self, [cb, cr]: [u8; 2]) -> [f32; 3] {
-        let (cb, cr) = (f32::from(cb) - 128.0, f32::from(cr) - 128.0);
-        [
-            self.offset + self.red_from_cr * cr,
-            self.offset + self.green_from_cb * cb + self.green_from_cr * cr,
-            self.offset + self.blue_from_cb * cb,
-        ]
+    fn chroma(&self, [cb, cr]: [u8; 2]) -> [i32; 3] {
+        let (cb, cr) = (i32::from(cb).wrapping_sub(128), i32::from(cr).wrapping_sub(128));
+        let green = self.green_from_cb.wrapping_mul(cb).wrapping_add(self.green_from_cr.wrapping_mul(cr));
+        [self.red_from_cr.wrapping_mul(cr), green, self.blue_from_cb.wrapping_mul(cb)]
+            .map(|sum| sum.wrapping_add(self.offset))
     }
 
-    /// Casting to u8 keeps what is below black or above white at 0 or 255.
-    fn pixel(&self, y: u8, [red, green, blue]: [f32; 3]) -> [u8; 3] {
-        let luma = self.luma * f32::from(y);
-        [(luma + red) as u8, (luma + green) as u8, (luma + blue) as u8]
+    /// What is below black or above white stays at 0 or 255.
+    fn pixel(&self, y: u8, chroma: [i32; 3]) -> [u8; 3] {
+        let luma = self.luma.wrapping_mul(i32::from(y));
+        chroma.map(|chroma| (luma.wrapping_add(chroma) >> FRACTION_BITS).clamp(0, 255) as u8)
     }
 }

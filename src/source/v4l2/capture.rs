@@ -14,6 +14,8 @@ pub(crate) trait Capture: Send {
     fn set_format(&self, wanted: Wanted) -> io::Result<PixelFormat>;
     /// What `set_format` would give, without changing anything.
     fn try_format(&self, wanted: Wanted) -> io::Result<PixelFormat>;
+    /// Times between frames that the camera lists, each the shortest and longest of a range.
+    fn intervals(&self, fourcc: FourCc, size_px: (u32, u32)) -> Vec<[Interval; 2]>;
     fn set_interval(&self, wanted: Interval) -> io::Result<Option<Interval>>;
     fn interval(&self) -> io::Result<Option<Interval>>;
     fn controls(&self) -> Vec<Control>;
@@ -54,6 +56,10 @@ impl Capture for Kernel {
 
     fn try_format(&self, wanted: Wanted) -> io::Result<PixelFormat> {
         self.device.try_format(wanted)
+    }
+
+    fn intervals(&self, fourcc: FourCc, size_px: (u32, u32)) -> Vec<[Interval; 2]> {
+        self.device.intervals(fourcc, size_px)
     }
 
     fn set_interval(&self, wanted: Interval) -> io::Result<Option<Interval>> {

@@ -146,6 +146,11 @@ impl Capture for Fake {
         self.set_format(wanted)
     }
 
+    fn intervals(&self, _fourcc: FourCc, _size_px: (u32, u32)) -> Vec<[Interval; 2]> {
+        let fastest = self.world.lock().unwrap().max_rate;
+        vec![[Interval::from_rate(fastest), Interval::from_rate(1.0)]]
+    }
+
     fn set_interval(&self, wanted: Interval) -> io::Result<Option<Interval>> {
         let fastest = self.world.lock().unwrap().max_rate;
         Ok(Some(Interval::from_rate(wanted.rate().unwrap().min(fastest))))

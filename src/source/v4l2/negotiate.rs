@@ -139,7 +139,10 @@ fn ask(camera: &dyn Capture, config: &V4l2Config, format: PixelFormat, mode: Mod
     }
     let interval = match mode {
         Mode::SetUp => rate(camera, config, &mut differences),
-        Mode::Ask => None,
+        Mode::Ask => {
+            differences.extend(unlisted_rate(camera, config, &found));
+            None
+        }
     };
     Ok(Some(Offer { format: given, found, interval, differences }))
 }
@@ -163,6 +166,23 @@ fn rate(camera: &dyn Capture, config: &V4l2Config, differences: &mut Vec<String>
         None => differences.push(format!("the rate is not known, asked for {wanted} frames/s")),
     }
     found
+}
+
+/// What to say of a rate that is not among those that the camera lists. One that lists none may do anything.
+fn unlisted_rate(camera: &dyn Capture, config: &V4l2Config, found: &v4l2::PixelFormat) -> Option<String> {
+    let wanted = config.frames_per_second;
+    let listed = camera.intervals(found.fourcc, (found.width_px, found.height_px));
+    // The shortest time between frames is the highest rate.
+    let ranges: Vec<(f64, f64)> =
+        listed.iter().filter_map(|[short, long]| Some((long.rate()?, short.rate()?))).collect();
+    let within = |(lowest, highest): &(f64, f64)| {
+        (lowest * (1.0 - RATE_TOLERANCE)..=highest * (1.0 + RATE_TOLERANCE)).contains(&wanted)
+    };
+    if wanted == 0.0 || ranges.is_empty() || ranges.iter().any(within) {
+        return None;
+    }
+    let highest = ranges.iter().map(|(_, highest)| *highest).fold(0.0, f64::max);
+    Some(format!("the camera lists no rate of {wanted} frames/s; its highest is {highest:.3}"))
 }
 
 fn words(config: &V4l2Config, format: PixelFormat) -> String {

@@ -63,6 +63,20 @@ fn whatever_the_driver_changed_is_told_and_refused_where_it_must_be_exact() {
 }
 
 #[test]
+fn what_would_be_changed_is_known_without_setting_anything() {
+    let world = world(vec![]);
+    world.lock().unwrap().max_rate = 5.0;
+    let camera = opener(&world)(Path::new("/dev/video0")).unwrap();
+    let mut config = config();
+    config.controls.insert("exposure".into(), ControlValue::Number(156));
+    let differences = negotiate(camera.as_ref(), &config, Mode::Ask).unwrap().differences;
+    assert_eq!(differences, ["the camera lists no rate of 30 frames/s; its highest is 5.000"]);
+    assert!(world.lock().unwrap().set.is_empty());
+    config.exact = true;
+    assert!(matches!(negotiate(camera.as_ref(), &config, Mode::Ask), Err(OpenError::NotExact(_))));
+}
+
+#[test]
 fn padded_rows_are_taken_over_and_impossible_ones_refused() {
     let world = world(vec![]);
     world.lock().unwrap().padding_bytes = 24;
