@@ -91,8 +91,12 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::CameraLab => fetch(&fetcher, &["camera-lab"])?,
         Task::Data { set: DataSet::Cifar10 } => fetch(&fetcher, &["cifar10"])?,
         Task::Fetch { names } => {
-            let names = if names.is_empty() { test::needs()? } else { names };
+            let all = names.is_empty();
+            let names = if all { test::needs()? } else { names };
             fetch(&fetcher, &names.iter().map(String::as_str).collect::<Vec<_>>())?;
+            if all {
+                test::ensure_camera_lab(&fetcher)?;
+            }
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -11,8 +11,8 @@ use oodwatch::verdict::Verdict;
 use super::guest::{ORDERS, TEST};
 use super::{Bench, Ran};
 
-/// Where the lab lies, if this machine has one. Without it, says so; under CI, and where everything is required, ends
-/// the test instead. The lab is a process of x86_64: other machines pass its tests over.
+/// Where the lab lies, if this machine has one. Without it, says so; under CI ends the test instead. The lab is a process
+/// of x86_64, made from Debian's packages: other machines pass its tests over.
 fn find() -> Option<&'static Path> {
     static FOUND: OnceLock<Option<PathBuf>> = OnceLock::new();
     let found = FOUND.get_or_init(|| {
@@ -21,10 +21,9 @@ fn find() -> Option<&'static Path> {
         folder.join("run").is_file().then_some(folder)
     });
     if found.is_none() {
-        let required = env::var_os("CI").is_some() || env::var("OODWATCH_REQUIRE_ALL").as_deref() == Ok("1");
-        let loud = required && cfg!(target_arch = "x86_64");
+        let loud = env::var_os("CI").is_some() && cfg!(target_arch = "x86_64");
         assert!(!loud, "this machine has no camera lab: `cargo xtask camera-lab` builds it");
-        eprintln!("passed over: no camera lab here; `cargo xtask camera-lab` builds it on x86_64");
+        eprintln!("passed over: this machine has no camera lab; `cargo xtask camera-lab` builds it on x86_64");
     }
     found.as_deref()
 }
