@@ -138,19 +138,21 @@ fn scripts() -> impl Strategy<Value = (Vec<Result<Vec<Event>, Errno>>, u64)> {
     let opening = proptest::collection::vec((0..5, 1..4u32), 1..20);
     proptest::collection::vec(opening, 1..4).prop_map(|openings| {
         let mut captured = 0;
-        let scripts = openings.into_iter().map(|steps| {
+        let scripts = openings.into_iter().zip(1..).map(|(steps, opening)| {
             let mut number = u32::MAX - 5;
-            let mut script = vec![Event::Frame(number, 0)];
-            captured += 1;
+            // Another picture at each opening, so that it is not taken for one that was left over.
+            let mut script = vec![Event::Frame(number, opening)];
+            // That, and what lies in the driver before.
+            captured += 2;
             for (kind, step) in steps {
                 number = number.wrapping_add(step);
                 captured += u64::from(step);
                 script.push(match kind {
                     0 => Event::Damaged(number),
                     1 => Event::Old(number),
-                    2 => Event::Bytes(number, vec![1; FRAME_BYTES / 2]),
+                    2 => Event::Bytes(number, vec![opening; FRAME_BYTES / 2]),
                     3 => Event::Bytes(number, Vec::new()),
-                    _ => Event::Frame(number, 3),
+                    _ => Event::Frame(number, opening),
                 });
             }
             script.extend([Event::Again, Event::Again, Event::Fail(Errno::NODEV)]);

@@ -1,7 +1,7 @@
 //! Runs the real program from the outside: what a user types, what comes back, and with which exit code.
 //!
 //! The network is a tiny one, written byte by byte by the tests themselves ([`support::onnx`]); no test needs a
-//! camera, a GPU or the internet.
+//! camera, a GPU or the internet. Cameras are those of a real kernel that runs as a process ([`support::lab`]).
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,4 +13,5 @@ mod package;
 mod run;
 mod score;
 mod support;
+mod v4l2;
 mod video;

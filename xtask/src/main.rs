@@ -5,6 +5,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod camera_lab;
 mod cifar;
 mod demo;
 mod fetch;
@@ -48,6 +49,9 @@ enum Task {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Build a kernel with cameras in it, from Debian's packages, for the tests of V4L2 (x86_64; minutes, once)
+    #[command(after_help = "Example: cargo xtask camera-lab\n         .deps/camera-lab/run 'ls /dev/video*'")]
+    CameraLab,
     /// Put a data set where the training configs look for it
     #[command(after_help = "Example: cargo xtask data cifar10")]
     Data {
@@ -84,10 +88,15 @@ fn run(task: Task) -> Result<ExitCode> {
         // There is no page yet: so far every demo is headless.
         Task::Demo { headless: _, out } => return demo::run(&fetcher, &out),
         Task::Test { arguments } => return test::run(&fetcher, &arguments),
+        Task::CameraLab => fetch(&fetcher, &["camera-lab"])?,
         Task::Data { set: DataSet::Cifar10 } => fetch(&fetcher, &["cifar10"])?,
         Task::Fetch { names } => {
-            let names = if names.is_empty() { test::needs()? } else { names };
+            let all = names.is_empty();
+            let names = if all { test::needs()? } else { names };
             fetch(&fetcher, &names.iter().map(String::as_str).collect::<Vec<_>>())?;
+            if all {
+                test::ensure_camera_lab(&fetcher)?;
+            }
         }
     }
     Ok(ExitCode::SUCCESS)

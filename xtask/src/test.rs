@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::fetch::Fetcher;
 use crate::fetch::tools::on_path;
 
-/// What the tests need.
+/// What the tests need, but for the camera lab.
 ///
 /// # Errors
 /// When there is no python3.
@@ -25,6 +25,24 @@ fn onnx_checker() -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+/// Builds the camera lab where there can be one: its kernel is a process of x86_64, made from Debian's packages. A machine that
+/// cannot build it is told so, and its tests say that they are passed over; under CI that is an error.
+///
+/// # Errors
+/// Under CI, when the lab cannot be built.
+pub(crate) fn ensure_camera_lab(fetcher: &Fetcher) -> Result<()> {
+    if !cfg!(target_arch = "x86_64") {
+        return Ok(());
+    }
+    match fetcher.ensure_all(&["camera-lab"]) {
+        Err(error) if std::env::var_os("CI").is_none() => {
+            eprintln!("warning: {error}\nThe tests of V4L2 cameras are passed over on this machine.");
+            Ok(())
+        }
+        ensured => ensured.map(drop).context("the camera lab"),
+    }
+}
+
 /// Fetches, then runs `cargo test` for the workspace. Its output is the runner's own, to the last line.
 ///
 /// # Errors
@@ -33,6 +51,7 @@ pub(crate) fn run(fetcher: &Fetcher, arguments: &[String]) -> Result<ExitCode> {
     ensure_cpp_compiler()?;
     let needs = needs()?;
     fetcher.ensure_all(&needs.iter().map(String::as_str).collect::<Vec<_>>())?;
+    ensure_camera_lab(fetcher)?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.current_dir(&fetcher.paths.root).args(["test", "--release", "--workspace"]).args(arguments);

@@ -17,6 +17,9 @@ pub(crate) const SIZE_PX: (u32, u32) = (4, 2);
 /// Length of a YUYV frame of that size.
 pub(crate) const FRAME_BYTES: usize = 16;
 
+/// Number and content of the frame that every opening begins with.
+const LEFTOVER: u32 = 222;
+
 /// What happens next.
 #[derive(Debug, Clone)]
 pub(crate) enum Event {
@@ -37,7 +40,7 @@ pub(crate) enum Event {
 /// What can be learned about the camera afterwards, and what may be changed meanwhile.
 #[derive(Debug, Default)]
 pub(crate) struct World {
-    /// Scripts of the openings to come. Where there is none left, the camera opens and is silent.
+    /// Scripts of the openings to come, each after a frame that is left over. Where there is none left, the camera opens and is silent.
     pub(crate) openings: VecDeque<Result<Vec<Event>, Errno>>,
     /// Where the name led at each opening.
     pub(crate) opened: Vec<PathBuf>,
@@ -79,9 +82,11 @@ pub(crate) fn opener(world: &Shared) -> Opener {
     Box::new(move |path: &Path| {
         let mut now = world.lock().unwrap();
         now.opened.push(path.canonicalize().unwrap_or_else(|_| path.into()));
-        let script = now.openings.pop_front().unwrap_or(Ok(Vec::new()))?;
+        let mut script = VecDeque::from(now.openings.pop_front().unwrap_or(Ok(Vec::new()))?);
+        // What lay in the driver before; nobody may get to see it.
+        script.push_front(Event::Frame(LEFTOVER, LEFTOVER as u8));
         now.open_now += 1;
-        Ok(Box::new(Fake { world: Arc::clone(&world), script: script.into(), last: None }))
+        Ok(Box::new(Fake { world: Arc::clone(&world), script, last: None }))
     })
 }
 

@@ -87,9 +87,11 @@ impl Running {
         };
         let step = sequence.step(&buffer, bytes, now.instant);
         let captured = clock::captured(&buffer, self.timestamps, &now);
-        // Left over from before the start, as v4l2loopback's first frame can be.
         let before_start = captured.kernel.is_some_and(|kernel| kernel < self.started);
         match step {
+            // It only shows that the driver had a buffer. v4l2loopback hands out one from before the start, stamped with the
+            // time of the start, also when nobody writes any more.
+            Step::First => Ok(Came::Useless { missed: 0, condition: None }),
             Step::Repeated { missed } => Ok(Came::Useless { missed, condition: Some(Condition::Frozen) }),
             Step::Fresh { missed } if buffer.damaged || before_start => Ok(Came::Useless { missed, condition: None }),
             Step::Fresh { missed } => {

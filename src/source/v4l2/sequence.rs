@@ -29,8 +29,10 @@ struct Last {
     sequence: u32,
     timestamp: Duration,
     came: Instant,
-    /// Of a frame whose stamps were those of the one before it.
+    /// Of a frame whose stamps were those of the one before it, and of the first.
     content: Option<u64>,
+    /// Whether it may be older than the start, and its number with it.
+    before_start: bool,
     repeated: bool,
 }
 
@@ -45,6 +47,8 @@ struct LeftOver {
 /// What a frame is to the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
+    /// There is none before.
+    First,
     /// A new one, after this many that never came.
     Fresh {
         /// Frames between the two.
@@ -77,29 +81,32 @@ impl Sequence {
     /// The same sequence number and timestamp twice are suspicious, but some drivers number nothing. Only then is content
     /// compared, from the first such frame on: what repeats in stamps and content is the same frame.
     pub(super) fn step(&mut self, buffer: &Buffer, bytes: &[u8], now: Instant) -> Step {
-        let last = self.last.take();
-        let same_stamps =
-            last.as_ref().is_some_and(|l| (l.sequence, l.timestamp) == (buffer.sequence, buffer.timestamp));
+        let &Buffer { sequence, timestamp, .. } = buffer;
+        let Some(last) = self.last.take() else {
+            let content = Some(hash(bytes));
+            self.last = Some(Last { sequence, timestamp, came: now, content, before_start: true, repeated: false });
+            return Step::First;
+        };
+        let same_stamps = (last.sequence, last.timestamp) == (sequence, timestamp);
         let content = (same_stamps || self.left_over.is_some()).then(|| hash(bytes));
-        let same_content = content.is_some() && last.as_ref().is_some_and(|last| last.content == content);
-        let repeated = same_stamps && same_content || self.is_left_over(content);
-        let missed = last.as_ref().map_or(0, |last| self.missed(last, buffer, now));
+        let repeated = same_stamps && last.content == content || self.is_left_over(content);
+        let missed = self.missed(&last, buffer, now);
         // The time of the last fresh frame stays, so that what follows a repetition has room for its gap.
-        let came = last.filter(|_| repeated).map_or(now, |last| last.came);
-        self.last = Some(Last { sequence: buffer.sequence, timestamp: buffer.timestamp, came, content, repeated });
+        let came = if repeated { last.came } else { now };
+        let before_start = repeated && last.before_start;
+        self.last = Some(Last { sequence, timestamp, came, content, before_start, repeated });
         if repeated { Step::Repeated { missed } } else { Step::Fresh { missed } }
     }
 
-    /// Whether a frame is one of those that may have been left over: the first of all, and what the camera was stuck at. Any
-    /// other ends the suspicion, and so do more frames than a driver has buffers.
+    /// Whether a frame is the one that the camera was stuck at before. Any other ends the suspicion, and so do more frames than
+    /// a driver has buffers.
     fn is_left_over(&mut self, content: Option<u64>) -> bool {
         let Some(left_over) = &mut self.left_over else { return false };
         left_over.frames += 1;
-        let suspicious = left_over.frames == 1 || content == Some(left_over.content);
-        if !suspicious || left_over.frames > LEFT_OVER_FRAMES {
+        if content != Some(left_over.content) || left_over.frames > LEFT_OVER_FRAMES {
             self.left_over = None;
         }
-        suspicious && self.left_over.is_some()
+        self.left_over.is_some()
     }
 
     /// Frames between two sequence numbers, which pass through `u32::MAX` to 0. A count that went back, or further ahead
@@ -108,7 +115,8 @@ impl Sequence {
         let gap = buffer.sequence.wrapping_sub(last.sequence).wrapping_sub(1);
         let passed = now.duration_since(last.came).max(buffer.timestamp.saturating_sub(last.timestamp));
         let possible = passed.as_secs_f64() * self.rate_hz * RATE_MARGIN + SLACK_FRAMES;
-        if buffer.sequence == last.sequence || f64::from(gap) > possible { 0 } else { u64::from(gap) }
+        let unknown = last.before_start || buffer.sequence == last.sequence;
+        if unknown || f64::from(gap) > possible { 0 } else { u64::from(gap) }
     }
 }
 
@@ -132,6 +140,7 @@ mod tests {
     fn check(frames: &[(u32, u64, u8, Step)]) {
         let (mut sequence, now) = (Sequence::new(), Instant::now());
         sequence.restart(Some(30.0));
+        assert_eq!(sequence.step(&buffer(0, 77), &[77], now), Step::First);
         for (number, timestamp_ms, content, wanted) in frames {
             assert_eq!(sequence.step(&buffer(*number, *timestamp_ms), &[*content], now), *wanted, "frame {number}");
         }
@@ -164,22 +173,26 @@ mod tests {
         check(&[(3, 9, 1, NEXT), (3, 9, 1, NEXT), (3, 9, 1, REPEATED), (4, 10, 1, NEXT)]);
     }
 
-    /// A sequence that was stuck at content 1 and started anew.
+    #[test]
+    fn what_lay_in_the_driver_before_the_start_is_the_same_frame_from_its_second_delivery_on() {
+        check(&[(0, 77, 77, REPEATED), (0, 77, 77, REPEATED), (812, 78, 0, NEXT)]);
+    }
+
+    /// A sequence that was stuck at content 1, started anew, and has seen its first frame.
     fn stuck_at_1() -> impl FnMut(u32, u8) -> Step {
         let (mut sequence, now) = (Sequence::new(), Instant::now());
-        for wanted in [NEXT, NEXT, REPEATED] {
+        for wanted in [Step::First, REPEATED] {
             assert_eq!(sequence.step(&buffer(3, 9), &[1], now), wanted);
         }
         sequence.restart(None);
+        assert_eq!(sequence.step(&buffer(0, 0), &[7], now), Step::First);
         move |number, content| sequence.step(&buffer(number, u64::from(number)), &[content], now)
     }
 
     #[test]
     fn what_was_left_over_in_a_driver_is_no_fresh_frame_under_new_stamps_either() {
         let mut step = stuck_at_1();
-        assert_eq!([step(0, 1), step(1, 1), step(2, 8), step(3, 1)], [REPEATED, REPEATED, NEXT, NEXT]);
-        let mut step = stuck_at_1();
-        assert_eq!([step(0, 7), step(1, 1), step(1, 1), step(2, 8)], [REPEATED, REPEATED, REPEATED, NEXT]);
+        assert_eq!([step(1, 1), step(1, 1), step(2, 8), step(3, 1)], [REPEATED, REPEATED, NEXT, NEXT]);
     }
 
     #[test]

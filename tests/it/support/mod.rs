@@ -1,5 +1,7 @@
 //! What the tests share: running the program, tiny packages, pictures, and asking what this machine has.
 
+pub(crate) mod guest;
+pub(crate) mod lab;
 pub(crate) mod network;
 pub(crate) mod onnx;
 
@@ -18,6 +20,8 @@ use oodwatch::verdict::Verdict;
 pub(crate) enum Tool {
     OnnxRuntime,
     Ffmpeg,
+    /// Real pictures, of 32x32 pixels.
+    Cifar10,
 }
 
 /// Whether this machine has what a test needs. If not, the test passes itself over and says so; with
@@ -38,8 +42,14 @@ fn has(tool: Tool) -> bool {
             let opened = Network::from_onnx(&onnx::tiny(), &network::manifest(), &NetworkOptions::default());
             !matches!(opened, Err(InferError::Library { .. }))
         }
+        Tool::Cifar10 => cifar10().is_file(),
         Tool::Ffmpeg => Command::new(find_ffmpeg(Path::new(""))).arg("-version").output().is_ok(),
     }
+}
+
+/// The test pictures of CIFAR-10: for each a byte with its class, then its red, green and blue planes.
+pub(crate) fn cifar10() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(".deps/cifar10/test_batch.bin")
 }
 
 /// A folder of a test's own, with a tiny package in it.
@@ -149,6 +159,12 @@ impl Ran {
             assert!(self.stderr.contains(part), "{part:?} is missing from:\n{}", self.stderr);
         }
         self
+    }
+
+    /// Ends the test unless the program ended with this code.
+    #[track_caller]
+    pub(crate) fn expect_code(&self, code: i32) {
+        assert_eq!(self.code, Some(code), "{}", self.stderr);
     }
 
     /// Every line of stdout as a verdict.

@@ -1,5 +1,7 @@
 //! Brings one pinned file from its registry into the cache: asks the registry's own tool where it is, downloads with a
 //! progress bar into a `.part` file that a later run can go on with, and trusts nothing but the sha256.
+//!
+//! What downloads is the registry's own network code, pip's or apt's: it is what works on any machine.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,6 +13,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use sha2::{Digest, Sha256};
 
 use super::pins::{Part, Pin, hex};
+
+/// The downloader on pip's network code, for python3.
+const PIP: &str = include_str!("registry.py");
+/// The downloader on apt's network code; part of apt on every Debian and Ubuntu.
+const APT_HELPER: &str = "/usr/lib/apt/apt-helper";
 
 /// Why a file could not be brought.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +53,7 @@ pub(crate) enum DownloadError {
     },
 }
 
-/// Runs the downloader that is written in Python, because pip's network code is what works on any machine.
+/// Runs the downloader of a registry.
 #[derive(Debug, Default)]
 pub(crate) struct Downloader {
     /// The folder that holds the `pip` to use; none for the machine's own.
@@ -65,6 +72,8 @@ pub(crate) enum Origin {
     },
     /// An address.
     Url(String),
+    /// An address that apt's own network code is asked for, with this machine's proxies for apt.
+    Apt(String),
 }
 
 impl Downloader {
@@ -89,6 +98,9 @@ impl Downloader {
 
     fn download(&self, what: &Part, pin: &Pin, origin: &Origin, part: &Path) -> Result<(), DownloadError> {
         let start = length(part);
+        if start == pin.bytes {
+            return Ok(());
+        }
         let bar = progress(&format!("{} {}", what.package, what.version), start, pin.bytes);
         let mut child = self.start(what, origin, part)?;
         let watched = watch(&mut child, part, &bar);
@@ -98,17 +110,20 @@ impl Downloader {
     }
 
     fn start(&self, what: &Part, origin: &Origin, part: &Path) -> Result<Child, DownloadError> {
-        let mut command = Command::new("python3");
-        command.arg("-c").arg(include_str!("registry.py"));
+        let program = if matches!(origin, Origin::Apt(_)) { APT_HELPER } else { "python3" };
+        let mut command = Command::new(program);
         match origin {
-            Origin::Wheel { machine, python } => command.args(["wheel", &what.package, &what.version, machine, python]),
-            Origin::Url(url) => command.args(["url", url]),
+            Origin::Wheel { machine, python } => {
+                command.args(["-c", PIP, "wheel", &what.package, &what.version, machine, python])
+            }
+            Origin::Url(url) => command.args(["-c", PIP, "url", url]),
+            Origin::Apt(url) => command.args(["download-file", url]),
         };
         command.arg(part).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         if let Some(pip) = &self.pip {
             command.env("PYTHONPATH", pip);
         }
-        command.spawn().map_err(|source| DownloadError::Program { program: "python3".to_owned(), source })
+        command.spawn().map_err(|source| DownloadError::Program { program: program.to_owned(), source })
     }
 }
 
@@ -125,14 +140,15 @@ fn watch(child: &mut Child, part: &Path, bar: &ProgressBar) -> Result<std::proce
     }
 }
 
-/// The last line that the downloader wrote to standard error.
+/// The last line that the downloader wrote to standard error; of apt's, the one that gives the reason.
 fn last_words(child: &mut Child) -> String {
     let mut text = String::new();
     if let Some(stderr) = child.stderr.as_mut() {
         // Half of a message is still a message.
         let _ = stderr.read_to_string(&mut text);
     }
-    text.trim().lines().last().unwrap_or("the downloader ended without a word").to_owned()
+    let reason = text.lines().find(|line| line.starts_with("E: Failed"));
+    reason.or(text.trim().lines().last()).unwrap_or("the downloader ended without a word").to_owned()
 }
 
 fn progress(what: &str, start: u64, bytes: u64) -> ProgressBar {

@@ -1,8 +1,8 @@
 //! Puts what the project needs from outside under `.deps/`: pinned, hash-checked, cached per user. What is already
 //! there is left alone; what was half downloaded goes on.
 
+mod debian;
 pub(crate) mod download;
-
 pub(crate) mod pins;
 #[cfg(test)]
 mod tests;
@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use self::download::{DownloadError, Downloader, Origin, megabytes};
 use self::pins::{Conversion, Dep, Part, PinError, Pins, Registry};
 use self::unpack::UnpackError;
+use crate::camera_lab::{self, LabError};
 use crate::cifar::{self, CifarError};
 use crate::paths::{Paths, PathsError, make_folder};
 
@@ -33,6 +34,9 @@ pub(crate) enum FetchError {
     /// CIFAR-10 could not be converted.
     #[error(transparent)]
     Cifar(#[from] CifarError),
+    /// The camera lab could not be built.
+    #[error(transparent)]
+    Lab(#[from] LabError),
     /// A folder is missing and cannot be made.
     #[error(transparent)]
     Paths(#[from] PathsError),
@@ -144,19 +148,23 @@ impl Fetcher {
             std::fs::remove_dir_all(&unfinished).map_err(|source| file_error(&unfinished, source))?;
         }
         make_folder(&unfinished)?;
-        for part in &dep.parts {
-            let archive = self.download(part)?;
-            unpack::unpack(&archive, part, &unfinished)?;
-            std::fs::remove_file(&archive).map_err(|source| file_error(&archive, source))?;
+        let archives = dep.parts.iter().map(|part| self.download(part)).collect::<Result<Vec<_>, _>>()?;
+        for (archive, part) in archives.iter().zip(&dep.parts) {
+            unpack::unpack(archive, part, &unfinished)?;
         }
         match dep.convert {
             Some(Conversion::Cifar10) => cifar::convert(&unfinished)?,
+            Some(Conversion::CameraLab) => camera_lab::build(&unfinished)?,
             None => {}
         }
         for (file, wanted) in &dep.made {
             download::check(&unfinished.join(file), file, wanted)?;
         }
-        std::fs::rename(&unfinished, place).map_err(|source| file_error(place, source))
+        std::fs::rename(&unfinished, place).map_err(|source| file_error(place, source))?;
+        // Only now: a build that is interrupted need not download again.
+        archives
+            .iter()
+            .try_for_each(|archive| std::fs::remove_file(archive).map_err(|source| file_error(archive, source)))
     }
 
     /// Brings one archive into the cache and returns its path.
@@ -172,6 +180,7 @@ impl Fetcher {
         let origin = match part.registry {
             Registry::Pypi => Origin::Wheel { machine: self.machine.clone(), python: part.python.clone() },
             Registry::Npm => Origin::Url(tools::tarball(&part.package, &part.version, || self.node())?),
+            Registry::Debian => return debian::download(part, pin, &archive).map(|()| archive),
         };
         self.ensure(self.pins.get("pip")?)?;
         let downloader = Downloader { pip: Some(self.paths.dep("pip")) };
@@ -186,8 +195,8 @@ impl Fetcher {
     }
 
     fn missing(&self, dep: &Dep, source: FetchError) -> FetchError {
-        // A tool is only wanted for something else, and that is what the user hears of.
-        if dep.tool {
+        // A tool is only wanted for something else, and that is what the user hears of. A build says what it lacks.
+        if dep.tool || matches!(source, FetchError::Lab(_)) {
             return source;
         }
         let own =

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use crate::camera_lab;
+
 /// Why a pin cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PinError {
@@ -72,6 +74,9 @@ pub(crate) struct Dep {
 pub(crate) enum Conversion {
     /// PNG sheets into CIFAR's binary layout.
     Cifar10,
+    /// Kernel sources into the camera lab.
+    #[serde(rename = "camera-lab")]
+    CameraLab,
 }
 
 /// One package of a registry.
@@ -84,6 +89,9 @@ pub(crate) struct Part {
     pub(crate) package: String,
     /// Its exact version.
     pub(crate) version: String,
+    /// Where a mirror of Debian keeps it, from the mirror's root on.
+    #[serde(default)]
+    pub(crate) path: String,
     /// The CPython that a wheel is for, such as "3.12".
     #[serde(default = "default_python")]
     pub(crate) python: String,
@@ -103,6 +111,8 @@ pub(crate) enum Registry {
     Pypi,
     /// Packages of npm (gzipped tar archives).
     Npm,
+    /// Packages of Debian (.deb), from the mirror that apt is set up for.
+    Debian,
 }
 
 fn default_python() -> String {
@@ -147,6 +157,9 @@ impl Dep {
         for part in &self.parts {
             hash.update(format!("{:?} {:?} {:?} {:?}\n", part.pin(machine).ok(), part.keep, part.leave, self.made));
         }
+        if let Some(Conversion::CameraLab) = self.convert {
+            camera_lab::recipe().for_each(|part| hash.update(part));
+        }
         format!("{}-{}", self.name, &hex(&hash.finalize())[..12])
     }
 
@@ -170,9 +183,15 @@ impl Part {
         own.or(self.any.as_ref()).ok_or_else(|| PinError::Machine {
             package: self.package.clone(),
             version: self.version.clone(),
-            found: "x86_64 and aarch64".to_owned(),
+            found: self.machines().join(" and "),
             machine: machine.to_owned(),
         })
+    }
+
+    /// The machines that have a file of their own.
+    fn machines(&self) -> Vec<&'static str> {
+        let own = [("x86_64", &self.x86_64), ("aarch64", &self.aarch64)];
+        own.into_iter().filter(|(_, pin)| pin.is_some()).map(|(machine, _)| machine).collect()
     }
 
     /// Where a file of the archive goes, relative to the dependency's folder; none when it is left out.
@@ -223,13 +242,15 @@ mod tests {
     fn every_pin_parses_and_names_a_sha256() {
         let pins = Pins::read().unwrap();
         for dep in &pins.dep {
-            for machine in ["x86_64", "aarch64"] {
-                for part in &dep.parts {
-                    let pin = part.pin(machine).unwrap();
-                    assert_eq!(pin.sha256.len(), 64, "{}", part.package);
-                    assert!(pin.bytes > 0);
-                    assert_eq!(part.place("no/such/file").unwrap(), None);
-                }
+            // The lab's kernel exists as a process of x86_64 alone.
+            let machines: &[&str] = if dep.name == "camera-lab" { &["x86_64"] } else { &["x86_64", "aarch64"] };
+            for (machine, part) in machines.iter().flat_map(|machine| dep.parts.iter().map(move |part| (machine, part)))
+            {
+                let pin = part.pin(machine).unwrap();
+                assert_eq!(pin.sha256.len(), 64, "{}", part.package);
+                assert!(pin.bytes > 0);
+                assert_eq!(part.place("no/such/file").unwrap(), None);
+                assert_eq!(part.registry == Registry::Debian, part.path.ends_with(".deb"), "{}", part.package);
             }
             assert!(dep.made.values().all(|sha256| sha256.len() == 64), "{}", dep.name);
         }
@@ -254,5 +275,7 @@ mod tests {
         let pins = Pins::read().unwrap();
         let error = pins.get("onnxruntime").unwrap().parts[0].pin("riscv64").unwrap_err();
         assert_eq!(error.to_string(), "onnxruntime 1.23.2 exists for x86_64 and aarch64, this machine is riscv64");
+        let error = pins.get("camera-lab").unwrap().parts[0].pin("aarch64").unwrap_err();
+        assert_eq!(error.to_string(), "linux-source-6.1 6.1.176-1 exists for x86_64, this machine is aarch64");
     }
 }

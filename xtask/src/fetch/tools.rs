@@ -50,7 +50,7 @@ pub(super) fn tarball(
 }
 
 /// Runs a program and returns what it wrote, trimmed; its complaint if it fails.
-fn output(command: &mut Command, program: &str) -> Result<String, FetchError> {
+pub(super) fn output(command: &mut Command, program: &str) -> Result<String, FetchError> {
     let output = command.output().map_err(|source| DownloadError::Program { program: program.to_owned(), source })?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());

@@ -1,9 +1,10 @@
-//! Takes the files that are wanted out of a wheel (zip) or an npm package (gzipped tar).
+//! Takes the files that are wanted out of a wheel (zip), an npm package (gzipped tar) or a Debian package.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use super::pins::{Part, PinError, Registry};
 
@@ -15,6 +16,14 @@ pub(crate) enum UnpackError {
     File {
         /// The file.
         path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A program that is needed could not be started.
+    #[error("{program} cannot be started: {source}")]
+    Program {
+        /// The program.
+        program: String,
         /// What the system said.
         source: std::io::Error,
     },
@@ -56,7 +65,8 @@ pub(crate) fn unpack(archive: &Path, part: &Part, folder: &Path) -> Result<(), U
     let file = BufReader::new(File::open(archive).map_err(failed)?);
     let files = match part.registry {
         Registry::Pypi => unpack_zip(file, part, folder)?,
-        Registry::Npm => unpack_tar(file, part, folder, archive)?,
+        Registry::Npm => unpack_tar(flate2::read::GzDecoder::new(file), part, folder, archive)?,
+        Registry::Debian => unpack_deb(part, folder, archive)?,
     };
     if files == 0 {
         return Err(UnpackError::Nothing { package: part.package.clone(), version: part.version.clone() });
@@ -82,9 +92,20 @@ fn unpack_zip(file: BufReader<File>, part: &Part, folder: &Path) -> Result<usize
     Ok(files)
 }
 
-fn unpack_tar(file: BufReader<File>, part: &Part, folder: &Path, path: &Path) -> Result<usize, UnpackError> {
+/// The outer layers of a .deb are left to dpkg: which compression it uses has changed over the years.
+fn unpack_deb(part: &Part, folder: &Path, path: &Path) -> Result<usize, UnpackError> {
+    let failed = |source| UnpackError::Program { program: "dpkg-deb".to_owned(), source };
+    let mut command = Command::new("dpkg-deb");
+    command.arg("--fsys-tarfile").arg(path).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().map_err(failed)?;
+    let files = child.stdout.take().map_or(Ok(0), |tar| unpack_tar(BufReader::new(tar), part, folder, path));
+    child.wait().map_err(failed)?;
+    files
+}
+
+fn unpack_tar(tar: impl Read, part: &Part, folder: &Path, path: &Path) -> Result<usize, UnpackError> {
     let failed = |source| UnpackError::File { path: path.to_path_buf(), source };
-    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
+    let mut archive = tar::Archive::new(tar);
     let mut files = 0;
     for entry in archive.entries().map_err(failed)? {
         let mut entry = entry.map_err(failed)?;
@@ -92,8 +113,11 @@ fn unpack_tar(file: BufReader<File>, part: &Part, folder: &Path, path: &Path) ->
             continue;
         }
         let name = entry.path().map_err(failed)?.to_string_lossy().into_owned();
-        let Some(place) = place(part, &name, folder)? else { continue };
-        write(&mut entry, &place, false)?;
+        // dpkg writes "./usr/bin/flex".
+        let name = name.strip_prefix("./").unwrap_or(&name);
+        let Some(place) = place(part, name, folder)? else { continue };
+        let executable = entry.header().mode().is_ok_and(|mode| mode & 0o100 != 0);
+        write(&mut entry, &place, executable)?;
         files += 1;
     }
     Ok(files)
