@@ -8,9 +8,9 @@ use proptest::prelude::*;
 
 use super::{Content, Encoding, Matrix, PixelFormat, Range, RawFrame, RawLayout, decode};
 
-/// Most that a decoded value may be off, in steps of 8 bits: rounding to the nearest is off by 0.5, and gains
-/// of 16 bits behind the point by less than 0.01.
-const TOLERANCE: f64 = 0.51;
+/// Most that a decoded value may be off, in steps of 8 bits: rounding to the nearest is off by 0.5, and gains of 21 bits
+/// behind the point by less than 0.001.
+const TOLERANCE: f64 = 0.501;
 
 const MATRICES: [Matrix; 4] = [Matrix::Bt601, Matrix::Bt709, Matrix::Smpte240m, Matrix::Bt2020];
 const RANGES: [Range; 2] = [Range::Limited, Range::Full];

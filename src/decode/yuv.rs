@@ -1,8 +1,8 @@
 //! Luma and chroma to RGB. Chroma is spread over the pixels that share it, without smoothing.
 //!
-//! Computed in integers with 16 bits behind the point, which is exact to rounding. (The crate `yuv` computes packed formats
-//! with 6 bits and was up to 3 steps of 8 bits off the definition.) Sums stay below 2^27; `wrapping_*` only says that no
-//! check is wanted in the innermost loop, where release builds would otherwise have one.
+//! Computed in integers with 21 bits behind the point, which is exact to rounding. (The crate `yuv` computes packed formats
+//! with 6 bits and was up to 3 steps of 8 bits off the definition.) Sums stay below 572 * 2^21 < 2^31; `wrapping_*` only
+//! says that no check is wanted in the innermost loop, where release builds would otherwise have one.
 
 use image::RgbImage;
 
@@ -33,9 +33,9 @@ pub(super) fn decode(bytes: &[u8], layout: &RawLayout, image: &mut RgbImage) -> 
 }
 
 /// Bits behind the point.
-const FRACTION_BITS: u32 = 16;
+const FRACTION_BITS: u32 = 21;
 
-/// What luma and chroma add to red, green and blue, in 1/65536.
+/// What luma and chroma add to red, green and blue, with [`FRACTION_BITS`].
 struct Gains {
     luma: i32,
     /// Subtracts black, and rounds to the nearest.
