@@ -240,3 +240,49 @@ fn follow(output: impl std::io::Read, lines: u64) -> String {
     bar.finish_and_clear();
     Vec::from(tail).join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn a_failed_step_tells_its_name_and_the_last_lines_of_both_outputs() {
+        let error = run("compiling it", shell("seq 100; echo broken >&2; exit 2"), 100).unwrap_err().to_string();
+        assert!(error.starts_with("camera-lab: compiling it failed:\n82\n83\n"), "{error}");
+        assert!(error.ends_with("100\nbroken"), "{error}");
+        run("nothing", shell("echo fine"), 0).unwrap();
+    }
+
+    #[test]
+    fn a_program_that_is_missing_is_told_by_name() {
+        let error = run("patching it", Command::new("no-such-program"), 0).unwrap_err().to_string();
+        assert!(error.starts_with("camera-lab: no-such-program cannot be started: "), "{error}");
+    }
+
+    #[test]
+    fn kernel_modules_are_found_in_every_folder_and_nothing_else_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let [deep, flat] = ["a/b/vivid.ko", "v4l2loopback.ko"].map(|name| folder.path().join(name));
+        fs::create_dir_all(deep.parent().unwrap()).unwrap();
+        for path in [&deep, &flat, &folder.path().join("a/vivid.o")] {
+            fs::write(path, "").unwrap();
+        }
+        let mut found = find_modules(&[folder.path().to_path_buf()]).unwrap();
+        found.sort();
+        assert_eq!(found, [deep, flat]);
+    }
+
+    #[test]
+    fn the_patch_changes_one_line_of_the_file_that_it_names() {
+        let changed = |sign: char| PATCH.lines().filter(|line| line.starts_with(sign)).count();
+        // With the lines that name the file.
+        assert_eq!((changed('-'), changed('+')), (2, 2));
+        assert!(CONFIG.contains("CONFIG_KERNEL_STACK_ORDER=5"), "the larger area needs a larger stack");
+    }
+}

@@ -112,7 +112,8 @@ fn an_old_frame_that_a_driver_hands_out_at_every_opening_is_never_judged() {
 #[test]
 fn reopening_leaves_no_thread_and_no_file_behind() {
     let disconnect = format!("set {VIVID} Disconnect = 1");
-    let judged = format!("await 1 camera {JUDGED}");
+    // One frame may still have been on its way when the camera was lost.
+    let judged = format!("await 2 camera {JUDGED}");
     let mut orders = vec!["measure camera"];
     for _ in 0..40 {
         orders.extend([disconnect.as_str(), LOST, &judged]);

@@ -1,7 +1,7 @@
 //! What runs inside the camera lab: starts the program under test, feeds cameras, breaks them, and waits for what the
 //! program makes of it. Everything is waited for in the program's own words, nothing by the clock.
 //!
-//! The test binary is its own helper in there: it is built anyway, and runs unchanged in the guest. [`super::lab`] starts this
+//! The test binary itself runs in there: it is built anyway, and runs unchanged in the guest. [`super::lab`] starts this
 //! file's one test with orders, a line each, which are carried out one after the other:
 //!
 //! | order                               | what it does                                                              |
@@ -17,15 +17,13 @@
 //! | `set DEVICE NAME = VALUE`           | sets a control by its name; a button takes any value                          |
 //! | `write FILE WORD`                   | writes a word to a file of sysfs                                              |
 //! | `link TARGET NAME`                  | makes, or changes, a symbolic link, as udev does                              |
-//! | `sleep MILLISECONDS`                | waits                                                                         |
 
 mod camera;
 mod program;
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::time::Duration;
-use std::{env, fs, thread};
+use std::{env, fs};
 
 use camera::Feeder;
 use program::Program;
@@ -76,7 +74,6 @@ impl Guest {
             }
             ["write", file, word] => fs::write(file, word).unwrap_or_else(|error| panic!("{order}: {error}")),
             ["link", target, name] => link(Path::new(target), Path::new(name)),
-            ["sleep", milliseconds] => thread::sleep(Duration::from_millis(milliseconds.parse().unwrap())),
             _ => panic!("no such order: {order:?}"),
         }
     }
