@@ -1,6 +1,7 @@
 //! `calibration.safetensors`: the classifier head, and per score the sorted ID scores with threshold and rate.
 //!
-//! Tensors: `head.weight` [K, C], `head.bias` [K], `scores/<name>` [n] ascending, `threshold/<name>` [1].
+//! Tensors: `head.weight` [K, C] and `head.bias` [K] where the package has a head, `scores/<name>` [n] ascending,
+//! `threshold/<name>` [1].
 
 use std::collections::BTreeMap;
 
@@ -14,10 +15,8 @@ use crate::score::ScoreName;
 /// What was learned from in-distribution frames.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Calibration {
-    /// Classifier head weights [K, C].
-    pub head_weight: Array2<f32>,
-    /// Classifier head bias [K].
-    pub head_bias: Array1<f32>,
+    /// The classifier head; absent where a network's last layer is not known to be linear in its features.
+    pub head: Option<Head>,
     /// Per score: its ID scores and threshold.
     pub scores: BTreeMap<ScoreName, ScoreCalibration>,
     /// How many calibration frames set the thresholds.
@@ -28,6 +27,15 @@ pub struct Calibration {
     pub precision: String,
     /// Execution provider of that inference, such as `cpu`.
     pub execution_provider: String,
+}
+
+/// The classifier head: logits = `weight` z + `bias`, with the pooled feature z.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Head {
+    /// Wc [K, C].
+    pub weight: Array2<f32>,
+    /// b, K of them.
+    pub bias: Array1<f32>,
 }
 
 /// One score's calibration.
@@ -56,15 +64,9 @@ impl Calibration {
     pub(super) fn parse(bytes: &[u8], manifest: &Manifest) -> Result<Self, PackageError> {
         let tensors = Tensors::parse(CALIBRATION_FILE, bytes)?;
         let description: Description = tensors.metadata()?;
-        let (classes, features) = (manifest.class_count(), manifest.output.features);
-        let weight = tensors.array("head.weight", &[Some(classes), Some(features)])?;
-        let bias = tensors.array("head.bias", &[Some(classes)])?;
-        all_finite(CALIBRATION_FILE, "head.weight", &weight)?;
-        all_finite(CALIBRATION_FILE, "head.bias", &bias)?;
         Ok(Self {
             scores: parse_scores(&tensors, &description)?,
-            head_weight: fixed::<Ix2>(weight, "head.weight")?,
-            head_bias: fixed::<Ix1>(bias, "head.bias")?,
+            head: parse_head(&tensors, manifest)?,
             images: description.images,
             origin: description.origin,
             precision: description.precision,
@@ -75,8 +77,10 @@ impl Calibration {
     /// The file's bytes; the same calibration gives the same bytes.
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>, PackageError> {
         let mut writer = TensorWriter::default();
-        writer.add("head.weight", self.head_weight.view().into_dyn());
-        writer.add("head.bias", self.head_bias.view().into_dyn());
+        if let Some(head) = &self.head {
+            writer.add("head.weight", head.weight.view().into_dyn());
+            writer.add("head.bias", head.bias.view().into_dyn());
+        }
         for (name, score) in &self.scores {
             writer.add(format!("scores/{name}"), ArrayView1::from(&score.sorted_id_scores).into_dyn());
             writer.add(format!("threshold/{name}"), ArrayView1::from(&[score.threshold]).into_dyn());
@@ -93,6 +97,20 @@ impl Calibration {
             },
         )
     }
+}
+
+/// Both tensors or neither.
+fn parse_head(tensors: &Tensors<'_>, manifest: &Manifest) -> Result<Option<Head>, PackageError> {
+    if tensors.names_under("head.").is_empty() {
+        return Ok(None);
+    }
+    let (classes, features) = (manifest.class_count(), manifest.output.features);
+    let weight = tensors.array("head.weight", &[Some(classes), Some(features)])?;
+    let bias = tensors.array("head.bias", &[Some(classes)])?;
+    all_finite(CALIBRATION_FILE, "head.weight", &weight)?;
+    all_finite(CALIBRATION_FILE, "head.bias", &bias)?;
+    let (weight, bias) = (fixed::<Ix2>(weight, "head.weight")?, fixed::<Ix1>(bias, "head.bias")?);
+    Ok(Some(Head { weight, bias }))
 }
 
 fn parse_scores(

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-pub use calibration::{Calibration, ScoreCalibration};
+pub use calibration::{Calibration, Head, ScoreCalibration};
 pub use error::PackageError;
 pub use golden::Golden;
 pub use manifest::{Color, DType, InputSpec, Layout, LocalSpec, Manifest, OutputSpec, Resize, SCHEMA};

@@ -36,8 +36,7 @@ fn manifest() -> Manifest {
 fn calibration() -> Calibration {
     let energy = ScoreCalibration { sorted_id_scores: vec![-3.0, -2.0, -1.5], threshold: -1.5, rate: 0.25 };
     Calibration {
-        head_weight: array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]],
-        head_bias: array![0.5, -0.5],
+        head: Some(Head { weight: array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], bias: array![0.5, -0.5] }),
         scores: BTreeMap::from([(ScoreName::Energy, energy)]),
         images: 3,
         origin: "three pictures".into(),
@@ -91,6 +90,15 @@ fn what_is_written_is_read_back_the_same() {
     assert_eq!(package.calibration, calibration());
     assert_eq!(package.golden, golden());
     assert_eq!(Manifest { files: BTreeMap::new(), ..package.manifest }, manifest());
+}
+
+#[test]
+fn a_package_without_a_head_is_read_back_without_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("package");
+    let headless = Calibration { head: None, ..calibration() };
+    write(&path, MODEL, manifest(), &headless, &golden()).unwrap();
+    assert_eq!(Package::open(&path).unwrap().calibration, headless);
 }
 
 #[test]

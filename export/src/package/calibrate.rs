@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use ndarray::{Array1, Array2};
 use oodwatch::calibrate::{sorted, threshold};
 use oodwatch::infer::{Network, PRECISION};
-use oodwatch::package::{Calibration, ScoreCalibration};
+use oodwatch::package::{Calibration, Head, ScoreCalibration};
 use oodwatch::preprocess::Preprocessor;
 use oodwatch::score::ScoreName;
 
@@ -56,8 +56,10 @@ pub(super) fn calibrate(
     }
     let per_score = |(name, scores)| Ok((name, score_calibration(scores, wanted.rate)?));
     let calibration = Calibration {
-        head_weight: head_weight(trained)?,
-        head_bias: Array1::from(trained.tensors.any_shape("linear.bias")?.values().to_vec()),
+        head: Some(Head {
+            weight: head_weight(trained)?,
+            bias: Array1::from(trained.tensors.any_shape("linear.bias")?.values().to_vec()),
+        }),
         scores: scores.into_iter().map(per_score).collect::<Result<_, ExportError>>()?,
         images: wanted.indices.len(),
         origin: wanted.origin,

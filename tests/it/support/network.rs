@@ -10,7 +10,7 @@ use ndarray::{Array, Array1, Array2, Array4, ArrayView4, s};
 use oodwatch::calibrate::{sorted, threshold};
 use oodwatch::infer::NetworkOutputs;
 use oodwatch::package::{
-    self, Calibration, Color, DType, Golden, InputSpec, Layout, LocalSpec, Manifest, OutputSpec, Resize, SCHEMA,
+    self, Calibration, Color, DType, Golden, Head, InputSpec, Layout, LocalSpec, Manifest, OutputSpec, Resize, SCHEMA,
     ScoreCalibration,
 };
 use oodwatch::score::ScoreName;
@@ -96,8 +96,10 @@ pub(crate) fn calibration() -> Calibration {
         (*name, ScoreCalibration { sorted_id_scores, threshold, rate: RATE })
     };
     Calibration {
-        head_weight: Array2::from_shape_fn((HEAD.len(), CHANNELS), |(k, c)| HEAD[k][c]),
-        head_bias: Array1::from_iter(HEAD_BIAS),
+        head: Some(Head {
+            weight: Array2::from_shape_fn((HEAD.len(), CHANNELS), |(k, c)| HEAD[k][c]),
+            bias: Array1::from_iter(HEAD_BIAS),
+        }),
         scores: ScoreName::ALL.iter().map(calibrate).collect(),
         images: CALIBRATION_PICTURES as usize,
         origin: "drawn by the tests".into(),
