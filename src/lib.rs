@@ -22,7 +22,8 @@
 //! `run`, `score`, `calibrate` and `bench` share. What a network needs to be used this way lies in a [`package`]: a
 //! folder with the ONNX file, a manifest, the calibration and golden vectors. [`open`] puts one to work, after the
 //! [`self_test`] has shown that this machine computes what the package's maker computed. [`config`] reads the TOML
-//! file that describes a monitor. [`evaluation`] holds the metrics by which scores are compared.
+//! file that describes a monitor. [`evaluation`] holds the metrics by which scores are compared. [`adopt`] makes a
+//! package of a network that somebody else trained, working on [`onnx`] files.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -48,6 +49,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![forbid(unsafe_code)]
 
+pub mod adopt;
 pub mod calibrate;
 pub mod config;
 pub mod decide;
@@ -55,6 +57,7 @@ pub mod decode;
 pub mod evaluation;
 pub mod infer;
 pub mod monitor;
+pub mod onnx;
 pub mod open;
 pub mod package;
 pub mod pipeline;
@@ -63,4 +66,5 @@ pub mod score;
 pub mod self_test;
 pub mod sink;
 pub mod source;
+pub mod synthetic;
 pub mod verdict;

@@ -1,6 +1,8 @@
 //! Puts a package to work on this machine: opens its network, proves it by the golden vectors, and finds the
 //! calibration that fits. Everything that `run`, `check`, `score` and `calibrate` must refuse is refused here.
 
+use std::path::PathBuf;
+
 use crate::config::ModelConfig;
 use crate::infer::{InferError, NetworkOptions, PRECISION};
 use crate::package::{Package, ScoreCalibration};
@@ -24,6 +26,16 @@ pub enum OpenError {
         found: ScoreName,
         /// The scores there are.
         present: String,
+    },
+    /// The package has no calibration at all, as one has that `oodwatch adopt` just made.
+    #[error(
+        "{}: the package is not calibrated yet; run `oodwatch calibrate --model {} --from PICTURES \
+         --false-alarm-rate 0.01 --out PKG` with pictures of what your robot is to know, and use the package that it \
+         writes", dir.display(), dir.display()
+    )]
+    Uncalibrated {
+        /// The package's folder.
+        dir: PathBuf,
     },
     /// The package was calibrated on another kind of inference.
     #[error(
@@ -91,6 +103,9 @@ pub fn calibration<'p>(
     score: ScoreName,
 ) -> Result<&'p ScoreCalibration, OpenError> {
     let calibration = &package.calibration;
+    if calibration.scores.is_empty() {
+        return Err(OpenError::Uncalibrated { dir: package.dir.clone() });
+    }
     let wanted = format!("{} on {}", calibration.precision, calibration.execution_provider);
     let found = format!("{PRECISION} on {}", pipeline.execution_provider());
     if wanted != found {

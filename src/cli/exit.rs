@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use oodwatch::adopt::AdoptError;
 use oodwatch::calibrate::CalibrateError;
 use oodwatch::config::ConfigError;
 use oodwatch::infer::InferError;
@@ -47,6 +48,7 @@ fn code(error: &anyhow::Error) -> u8 {
     let known = [
         error.downcast_ref().map(|_: &ConfigError| USAGE),
         error.downcast_ref().map(|_: &CalibrateError| USAGE),
+        error.downcast_ref().map(of_adopt),
         error.downcast_ref().map(of_cli),
         error.downcast_ref().map(of_package),
         error.downcast_ref().map(|_: &SourceError| SOURCE),
@@ -55,6 +57,20 @@ fn code(error: &anyhow::Error) -> u8 {
         error.downcast_ref().map(of_monitor),
     ];
     known.into_iter().flatten().next().unwrap_or(OTHER)
+}
+
+/// What the caller said of a network is usage; what the network itself is counts as a package.
+fn of_adopt(error: &AdoptError) -> u8 {
+    match error {
+        AdoptError::Infer(error) => of_infer(error),
+        AdoptError::SelfTest(_) => INFERENCE,
+        AdoptError::Package(error) => of_package(error),
+        AdoptError::NoTensor { .. }
+        | AdoptError::WhichLogits { .. }
+        | AdoptError::Classes { .. }
+        | AdoptError::Preprocessing { .. } => USAGE,
+        _ => PACKAGE,
+    }
 }
 
 fn of_cli(error: &CliError) -> u8 {
@@ -78,7 +94,7 @@ fn of_open(error: &OpenError) -> u8 {
         OpenError::Pipeline(error) => of_pipeline(error),
         OpenError::SelfTest(SelfTestError::Infer(error)) => of_infer(error),
         OpenError::SelfTest(SelfTestError::Differs { .. }) | OpenError::OtherInference { .. } => INFERENCE,
-        OpenError::NotCalibrated { .. } => PACKAGE,
+        OpenError::NotCalibrated { .. } | OpenError::Uncalibrated { .. } => PACKAGE,
     }
 }
 

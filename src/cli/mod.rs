@@ -1,5 +1,6 @@
 //! The command line: its arguments, and one module per command.
 
+mod adopt;
 mod bench;
 mod calibrate;
 mod cameras;
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     Score(score::Arguments),
     /// Set thresholds on your own in-distribution footage and write a new package
     Calibrate(calibrate::Arguments),
+    /// Make a package of any classifier in ONNX
+    Adopt(adopt::Arguments),
     /// Find everything that `run` would refuse, before it runs
     Check(check::Arguments),
     /// List the cameras of this machine
@@ -56,6 +59,7 @@ impl Command {
             Self::Run(arguments) => run::run(&arguments),
             Self::Score(arguments) => score::run(&arguments),
             Self::Calibrate(arguments) => calibrate::run(&arguments),
+            Self::Adopt(arguments) => adopt::run(&arguments),
             Self::Check(arguments) => check::run(&arguments),
             Self::Cameras(arguments) => cameras::run(&arguments),
             Self::Bench(arguments) => bench::run(&arguments),
