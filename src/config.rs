@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::calibrate::Criterion;
 use crate::decide::DecideConfig;
 use crate::infer::{ExecutionProvider, NetworkOptions};
-use crate::score::ScoreName;
 use crate::sink::SinkConfig;
 use crate::source::SourceConfig;
 
@@ -83,17 +83,11 @@ impl ModelConfig {
 }
 
 /// `[score]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScoreConfig {
-    /// The score that decides.
-    pub name: ScoreName,
-}
-
-impl Default for ScoreConfig {
-    fn default() -> Self {
-        Self { name: ScoreName::Energy }
-    }
+    /// The score that decides, or a fusion of several: `fisher(energy,knn)`.
+    pub name: Criterion,
 }
 
 /// Why a config is refused.

@@ -20,8 +20,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use crate::package::ScoreCalibration;
-use crate::score::Score;
+use crate::calibrate::Judgement;
 use crate::source::Condition;
 use crate::verdict::{Reason, State};
 
@@ -54,31 +53,6 @@ impl Decision {
     /// Whether the robot may rely on its camera: in nominal alone.
     pub fn is_safe(&self) -> bool {
         self.state == State::Nominal
-    }
-}
-
-/// What a calibrated score says about one frame.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Judgement {
-    /// The score, if it is a number.
-    pub score: Option<f32>,
-    /// Its conformal p-value.
-    pub p_value: Option<f64>,
-    /// Whether it is above the threshold. A score that is no number counts as strange.
-    pub flag: bool,
-}
-
-impl ScoreCalibration {
-    /// Holds a score against this calibration.
-    pub fn judge(&self, score: Score) -> Judgement {
-        if !score.is_finite() {
-            return Judgement { score: None, p_value: None, flag: true };
-        }
-        Judgement {
-            score: Some(score.0),
-            p_value: Some(crate::calibrate::p_value(&self.sorted_id_scores, score.0)),
-            flag: score.0 > self.threshold,
-        }
     }
 }
 
@@ -182,9 +156,9 @@ mod tests {
     use super::*;
 
     const FRESH: Duration = Duration::ZERO;
-    const KNOWN: Judgement = Judgement { score: Some(0.0), p_value: Some(0.5), flag: false };
-    const STRANGE: Judgement = Judgement { score: Some(9.0), p_value: Some(0.01), flag: true };
-    const BROKEN: Judgement = Judgement { score: None, p_value: None, flag: true };
+    const KNOWN: Judgement = Judgement { score: Some(0.0), threshold: 1.0, p_value: Some(0.5), flag: false };
+    const STRANGE: Judgement = Judgement { score: Some(9.0), threshold: 1.0, p_value: Some(0.01), flag: true };
+    const BROKEN: Judgement = Judgement { score: None, threshold: 1.0, p_value: None, flag: true };
 
     fn decider() -> Decider {
         Decider::new(&DecideConfig::default(), Instant::now())
@@ -251,12 +225,5 @@ mod tests {
         assert_eq!(decider.on_condition(now, Condition::Frozen), None);
         check(decider.on_judged(&KNOWN, FRESH), State::Nominal, &[]);
         check(decider.on_condition(now, Condition::Frozen).unwrap(), State::Degraded, &[Reason::CameraFrozen]);
-    }
-
-    #[test]
-    fn judging_a_score_agrees_with_its_p_value() {
-        let calibration = ScoreCalibration { sorted_id_scores: vec![1.0, 2.0, 3.0], threshold: 3.0, rate: 0.25 };
-        assert_eq!(calibration.judge(Score(3.5)), Judgement { score: Some(3.5), p_value: Some(0.25), flag: true });
-        assert_eq!(calibration.judge(Score(f32::NAN)), BROKEN);
     }
 }

@@ -14,29 +14,33 @@
 //! 2. [`decode`] turns a frame's bytes into an RGB picture, or counts it as bad.
 //! 3. [`preprocess`] resizes and normalises the picture into the network's input, the same way as in training.
 //! 4. [`infer`] runs the network in ONNX Runtime: logits, the pooled feature, and the local outputs.
-//! 5. [`score`] makes one number of them. HIGHER MEANS MORE OUT-OF-DISTRIBUTION, for every score.
-//! 6. [`decide`] holds the number against its conformal threshold (set by [`calibrate`]) and names a state. Only
-//!    `nominal` is safe; silence beyond the deadline is a fault.
+//! 5. [`score`] makes numbers of them, by scores that [`fit`] fitted. HIGHER MEANS MORE OUT-OF-DISTRIBUTION, for
+//!    every score.
+//! 6. A judge ([`calibrate`]) holds one score, or several combined, against its conformal threshold; [`decide`] names
+//!    a state. Only `nominal` is safe; silence beyond the deadline is a fault.
 //! 7. A [`sink`] delivers the [`verdict`]: one JSON line, also when no frame came.
 //!
 //! [`monitor`] is the loop around these steps, [`pipeline`] the judging part of it (preprocess, infer, score), which
 //! `run`, `score`, `calibrate` and `bench` share. What a network needs to be used this way lies in a [`package`]: a
 //! folder with the ONNX file, a manifest, the calibration and golden vectors. [`open`] puts one to work, after the
 //! [`self_test`] has shown that this machine computes what the package's maker computed. [`config`] reads the TOML
-//! file that describes a monitor. [`evaluation`] holds the metrics by which scores are compared.
+//! file that describes a monitor. [`evaluation`] holds the metrics by which scores are compared. [`adopt`] makes a
+//! package of a network that somebody else trained, working on [`onnx`] files.
 //!
 //! ```no_run
 //! use std::path::Path;
-//! use oodwatch::{config::ModelConfig, open, package::Package, score::ScoreName};
+//! use oodwatch::{calibrate::Criterion, config::ModelConfig, open, package::Package};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let model = ModelConfig::new(Path::new("models/cifar10-resnet20"));
 //! let package = Package::open(&model.package)?;
-//! let mut pipeline = open::open(&package, &model, vec![ScoreName::Energy])?.pipeline;
-//! let calibration = open::calibration(&package, &pipeline, ScoreName::Energy)?;
+//! let criterion: Criterion = "energy".parse()?;
+//! let mut pipeline = open::open(&package, &model, criterion.scores())?.pipeline;
+//! let mut judge = open::judge(&package, &pipeline, &criterion)?;
 //!
 //! let picture = image::open("picture.png")?.into_rgb8();
-//! let judgement = calibration.judge(pipeline.judge(&picture)?.scores[0]);
+//! let judged = pipeline.judge(&picture)?;
+//! let judgement = judge.judge(&judged.scores, judged.top_class.map(|(class, _)| class));
 //! println!("strange: {}, p = {:?}", judgement.flag, judgement.p_value);
 //! # Ok(())
 //! # }
@@ -49,13 +53,16 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 #![forbid(unsafe_code)]
 
+pub mod adopt;
 pub mod calibrate;
 pub mod config;
 pub mod decide;
 pub mod decode;
 pub mod evaluation;
+pub mod fit;
 pub mod infer;
 pub mod monitor;
+pub mod onnx;
 pub mod open;
 pub mod package;
 pub mod pipeline;
@@ -64,4 +71,5 @@ pub mod score;
 pub mod self_test;
 pub mod sink;
 pub mod source;
+pub mod synthetic;
 pub mod verdict;

@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::decide::{Decider, Judgement};
+use crate::calibrate::Judge;
+use crate::decide::Decider;
 use crate::decode::{Content, Decoder};
 use crate::infer::InferError;
-use crate::package::ScoreCalibration;
-use crate::pipeline::{Judged, Pipeline, PipelineError};
+use crate::pipeline::{Pipeline, PipelineError};
 use crate::sink::{SinkError, Sinks};
 use crate::source::{Condition, Frame, Source, SourceError, WAIT_SLICE};
 use handover::{Handover, Received};
@@ -89,10 +89,10 @@ struct Origin {
 pub struct Monitor {
     /// Turns frames into pictures.
     pub decoder: Decoder,
-    /// Preprocess, infer, score; its first score decides.
+    /// Preprocess, infer, score.
     pub pipeline: Pipeline,
-    /// Calibration of that score.
-    pub calibration: ScoreCalibration,
+    /// Holds the scores against their calibration.
+    pub judge: Judge,
     /// Turns judgements into states.
     pub decider: Decider,
     /// Words verdicts.
@@ -189,7 +189,7 @@ impl Monitor {
             }
         };
         let deciding = Instant::now();
-        let judgement = self.judgement(&judged);
+        let judgement = self.judge.judge(&judged.scores, judged.top_class.map(|(class, _)| class));
         let decision = self.decider.on_judged(&judgement, frame.taken.elapsed());
         summary.judged += 1;
         summary.flagged += u64::from(judgement.flag);
@@ -198,12 +198,6 @@ impl Monitor {
         let spoken = Spoken { decision, frame: about, judged: Some((judged, judgement)), stages };
         self.speak(spoken, summary)?;
         Ok(true)
-    }
-
-    fn judgement(&self, judged: &Judged) -> Judgement {
-        // A pipeline without scores would leave nothing to judge: no number, never safe.
-        let score = judged.scores.first().copied().unwrap_or(crate::score::Score(f32::NAN));
-        self.calibration.judge(score)
     }
 
     /// Counts a frame and tells of it; of a camera's only the first in a row, lest one that sends nothing else fill the disk.

@@ -1,9 +1,12 @@
 //! Puts a package to work on this machine: opens its network, proves it by the golden vectors, and finds the
 //! calibration that fits. Everything that `run`, `check`, `score` and `calibrate` must refuse is refused here.
 
+use std::path::PathBuf;
+
+use crate::calibrate::{Criterion, Judge};
 use crate::config::ModelConfig;
 use crate::infer::{InferError, NetworkOptions, PRECISION};
-use crate::package::{Package, ScoreCalibration};
+use crate::package::{Calibration, Package};
 use crate::pipeline::{Pipeline, PipelineError};
 use crate::score::ScoreName;
 use crate::self_test::{self, SelfTest, SelfTestError};
@@ -18,12 +21,22 @@ pub enum OpenError {
     #[error(transparent)]
     SelfTest(#[from] SelfTestError),
     /// The package has no calibration for the score.
-    #[error("score {found}: the package is not calibrated for it; it has {present}")]
+    #[error("score {found}: the package is not calibrated for it; {present}")]
     NotCalibrated {
-        /// The score asked for.
-        found: ScoreName,
-        /// The scores there are.
+        /// The score or fusion asked for.
+        found: Criterion,
+        /// What there is.
         present: String,
+    },
+    /// The package has no calibration at all, as one has that `oodwatch adopt` just made.
+    #[error(
+        "{}: the package is not calibrated yet; run `oodwatch calibrate --model {} --from PICTURES \
+         --false-alarm-rate 0.01 --out PKG` with pictures of what your robot is to know, and use the package that it \
+         writes", dir.display(), dir.display()
+    )]
+    Uncalibrated {
+        /// The package's folder.
+        dir: PathBuf,
     },
     /// The package was calibrated on another kind of inference.
     #[error(
@@ -52,9 +65,9 @@ pub struct Opened {
 ///
 /// # Errors
 /// No ONNX Runtime, no execution provider, a network that disagrees with its manifest, a failed self-test.
-pub fn open(package: &Package, config: &ModelConfig, scores: Vec<ScoreName>) -> Result<Opened, OpenError> {
+pub fn open(package: &Package, config: &ModelConfig, scores: &[ScoreName]) -> Result<Opened, OpenError> {
     let mut pipeline = open_pipeline(package, config, scores)?;
-    let self_test = self_test::run(pipeline.network_mut(), &package.golden)?;
+    let self_test = self_test::run(pipeline.network_mut(), &package.golden, &package.model(), Some(scores))?;
     log::info!(
         "infer: {} passed the self-test: {} inputs, largest deviation {:.1e}, tolerance {:.1e}",
         pipeline.execution_provider(),
@@ -65,11 +78,11 @@ pub fn open(package: &Package, config: &ModelConfig, scores: Vec<ScoreName>) -> 
     Ok(Opened { pipeline, self_test })
 }
 
-fn open_pipeline(package: &Package, config: &ModelConfig, scores: Vec<ScoreName>) -> Result<Pipeline, PipelineError> {
+fn open_pipeline(package: &Package, config: &ModelConfig, scores: &[ScoreName]) -> Result<Pipeline, PipelineError> {
     let mut options =
         NetworkOptions { execution_providers: config.execution_providers.clone(), threads: config.threads };
     loop {
-        match Pipeline::open(package, &options, scores.clone()) {
+        match Pipeline::open(package, &options, scores) {
             Err(PipelineError::Infer(
                 error @ (InferError::ProviderMissing { provider, .. } | InferError::ProviderFailed { provider, .. }),
             )) if config.fallback && options.execution_providers.len() > 1 => {
@@ -81,23 +94,29 @@ fn open_pipeline(package: &Package, config: &ModelConfig, scores: Vec<ScoreName>
     }
 }
 
-/// The calibration of a score, for the inference that `pipeline` does.
+/// What judges by `criterion`, for the inference that `pipeline` does.
 ///
 /// # Errors
-/// None for this score, or one made with another precision or execution provider.
-pub fn calibration<'p>(
-    package: &'p Package,
-    pipeline: &Pipeline,
-    score: ScoreName,
-) -> Result<&'p ScoreCalibration, OpenError> {
+/// The package is not calibrated for it, or for another precision or execution provider.
+pub fn judge(package: &Package, pipeline: &Pipeline, criterion: &Criterion) -> Result<Judge, OpenError> {
     let calibration = &package.calibration;
+    if calibration.scores.is_empty() {
+        return Err(OpenError::Uncalibrated { dir: package.dir.clone() });
+    }
+    let not_calibrated = || OpenError::NotCalibrated { found: criterion.clone(), present: present(calibration) };
+    if criterion.calibration(calibration).is_none() {
+        return Err(not_calibrated());
+    }
     let wanted = format!("{} on {}", calibration.precision, calibration.execution_provider);
     let found = format!("{PRECISION} on {}", pipeline.execution_provider());
     if wanted != found {
         return Err(OpenError::OtherInference { found, wanted });
     }
-    calibration.scores.get(&score).ok_or_else(|| OpenError::NotCalibrated {
-        found: score,
-        present: calibration.scores.keys().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-    })
+    Judge::new(criterion, calibration, pipeline.scores()).ok_or_else(not_calibrated)
+}
+
+fn present(calibration: &Calibration) -> String {
+    let scores = calibration.scores.keys().map(ToString::to_string);
+    let names: Vec<String> = scores.chain(calibration.fusions.keys().map(ToString::to_string)).collect();
+    format!("it has {}", names.join(", "))
 }

@@ -9,7 +9,7 @@ use ndarray::ArrayView4;
 use crate::infer::{ExecutionProvider, InferError, Network, NetworkOptions, NetworkOutputs};
 use crate::package::{InputSpec, Package};
 use crate::preprocess::{PreprocessError, Preprocessor};
-use crate::score::{Score, ScoreName};
+use crate::score::{Score, ScoreError, ScoreName, Scorers};
 
 /// Why a picture could not be judged.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,9 @@ pub enum PipelineError {
     /// The network failed.
     #[error("infer: {0}")]
     Infer(#[from] InferError),
+    /// A score cannot be computed with this package.
+    #[error(transparent)]
+    Score(#[from] ScoreError),
 }
 
 /// What the network and the scores say about one picture.
@@ -49,20 +52,20 @@ pub struct Pipeline {
     input: InputSpec,
     preprocessor: Preprocessor,
     network: Network,
-    scores: Vec<ScoreName>,
+    scorers: Scorers,
 }
 
 impl Pipeline {
     /// Opens a package's network for these scores.
     ///
     /// # Errors
-    /// ONNX Runtime, the execution provider or the network refuses.
-    pub fn open(package: &Package, options: &NetworkOptions, scores: Vec<ScoreName>) -> Result<Self, PipelineError> {
+    /// The package lacks what a score reads; ONNX Runtime, the execution provider or the network refuses.
+    pub fn open(package: &Package, options: &NetworkOptions, scores: &[ScoreName]) -> Result<Self, PipelineError> {
         Ok(Self {
+            scorers: Scorers::new(scores, &package.model())?,
             input: package.manifest.input.clone(),
             preprocessor: Preprocessor::new(&package.manifest.input)?,
             network: Network::from_onnx(&package.model_onnx, &package.manifest, options)?,
-            scores,
         })
     }
 
@@ -76,6 +79,20 @@ impl Pipeline {
         &mut self.network
     }
 
+    /// The scores that are computed, in the order of [`Judged::scores`].
+    pub fn scores(&self) -> &[ScoreName] {
+        self.scorers.names()
+    }
+
+    /// What the network says about one picture, without scores.
+    ///
+    /// # Errors
+    /// A picture without pixels, or a failure inside ONNX Runtime.
+    pub fn infer(&mut self, image: &RgbImage) -> Result<NetworkOutputs, PipelineError> {
+        let tensor = self.preprocessor.run(image)?;
+        Ok(run_one(&mut self.network, &self.input, tensor)?)
+    }
+
     /// Judges one picture.
     ///
     /// # Errors
@@ -86,7 +103,7 @@ impl Pipeline {
         let prepared = Instant::now();
         let outputs = run_one(&mut self.network, &self.input, tensor)?;
         let inferred = Instant::now();
-        let (scores, top_class) = score_one(&outputs, &self.scores);
+        let (scores, top_class) = score_one(&outputs, &mut self.scorers);
         let timings = Timings { preprocess: prepared - start, infer: inferred - prepared, score: inferred.elapsed() };
         Ok(Judged { scores, top_class, timings })
     }
@@ -99,8 +116,6 @@ fn run_one(network: &mut Network, input: &InputSpec, tensor: &[f32]) -> Result<N
     network.run(batch)
 }
 
-fn score_one(outputs: &NetworkOutputs, names: &[ScoreName]) -> (Vec<Score>, Option<(usize, f32)>) {
-    outputs.images().next().map_or_else(Default::default, |image| {
-        (names.iter().map(|name| name.score(&image)).collect(), image.top_class())
-    })
+fn score_one(outputs: &NetworkOutputs, scorers: &mut Scorers) -> (Vec<Score>, Option<(usize, f32)>) {
+    outputs.images().next().map_or_else(Default::default, |image| (scorers.score(&image).to_vec(), image.top_class()))
 }

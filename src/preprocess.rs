@@ -7,7 +7,7 @@ use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 
-use crate::package::{InputSpec, Resize};
+use crate::package::{Color, InputSpec, Resize};
 
 /// Why a picture could not be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -83,10 +83,10 @@ impl Preprocessor {
             return Err(PreprocessError::Empty { width, height });
         }
         if (width, height) == (self.spec.width, self.spec.height) {
-            planar(image.as_raw(), &self.table, &mut self.tensor);
+            planar(image.as_raw(), self.spec.color, &self.table, &mut self.tensor);
         } else {
             self.resample(image)?;
-            planar(self.resampled.buffer(), &self.table, &mut self.tensor);
+            planar(self.resampled.buffer(), self.spec.color, &self.table, &mut self.tensor);
         }
         Ok(&self.tensor)
     }
@@ -129,13 +129,17 @@ fn normalised_bytes(spec: &InputSpec, channel: usize) -> [f32; 256] {
     std::array::from_fn(|byte| (byte as f32 * spec.scale - spec.mean[channel]) / spec.std[channel])
 }
 
-/// Interleaved bytes to planes of finished values.
-fn planar(pixels: &[u8], table: &[[f32; 256]; 3], tensor: &mut [f32]) {
+/// Interleaved RGB bytes to planes of finished values, in the network's order of colours.
+fn planar(pixels: &[u8], color: Color, table: &[[f32; 256]; 3], tensor: &mut [f32]) {
     let plane_length = tensor.len() / 3;
     for (channel, plane) in tensor.chunks_exact_mut(plane_length).enumerate() {
         let table = &table[channel];
+        let place = match color {
+            Color::Rgb => channel,
+            Color::Bgr => 2 - channel,
+        };
         for (value, pixel) in plane.iter_mut().zip(pixels.as_chunks::<3>().0) {
-            *value = table[usize::from(pixel[channel])];
+            *value = table[usize::from(pixel[place])];
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::infer::{InferError, Network, NetworkOutputs};
 use crate::package::Golden;
-use crate::score::Score;
+use crate::score::{Model, Score, ScoreError, ScoreName, Scorers};
 
 /// What the self-test found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,6 +22,9 @@ pub enum SelfTestError {
     /// The network could not be run.
     #[error("self-test: {0}")]
     Infer(#[from] InferError),
+    /// A score of the golden vectors cannot be computed.
+    #[error("self-test: {0}")]
+    Score(#[from] ScoreError),
     /// A value is not the one in the package.
     #[error(
         "self-test failed: {what} of golden input {input} is {got}, the package wants {want} within {tolerance}: \
@@ -41,15 +44,24 @@ pub enum SelfTestError {
     },
 }
 
-/// Runs the golden inputs through the network and compares outputs and scores.
+/// Runs the golden inputs through the network and compares outputs and scores: all that the golden vectors hold, or
+/// `only` some, which is quicker to start. `model` is what the scores are built for.
 ///
 /// # Errors
-/// A value outside the package's tolerance, or a network that does not run.
-pub fn run(network: &mut Network, golden: &Golden) -> Result<SelfTest, SelfTestError> {
+/// A value outside the package's tolerance, a score that cannot be computed, or a network that does not run.
+pub fn run(
+    network: &mut Network,
+    golden: &Golden,
+    model: &Model<'_>,
+    only: Option<&[ScoreName]>,
+) -> Result<SelfTest, SelfTestError> {
+    let names: Vec<ScoreName> =
+        golden.scores.keys().copied().filter(|name| only.is_none_or(|only| only.contains(name))).collect();
+    let mut scorers = Scorers::new(&names, model)?;
     let outputs = network.run(golden.inputs.view())?;
     let mut comparison = Comparison { golden, largest_deviation: 0.0 };
     comparison.outputs(&outputs)?;
-    comparison.scores(&outputs)?;
+    comparison.scores(&outputs, &mut scorers)?;
     Ok(SelfTest { inputs: outputs.count(), largest_deviation: comparison.largest_deviation })
 }
 
@@ -85,12 +97,12 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    fn scores(&mut self, outputs: &NetworkOutputs) -> Result<(), SelfTestError> {
+    fn scores(&mut self, outputs: &NetworkOutputs, scorers: &mut Scorers) -> Result<(), SelfTestError> {
         let golden = self.golden;
-        for (name, wanted) in &golden.scores {
-            for (index, (image, want)) in outputs.images().zip(wanted).enumerate() {
-                let Score(got) = name.score(&image);
-                self.value(&format!("score {name}"), index, got, *want)?;
+        let names = scorers.names().to_vec();
+        for (index, image) in outputs.images().enumerate() {
+            for (name, Score(got)) in names.iter().zip(scorers.score(&image)) {
+                self.value(&format!("score {name}"), index, *got, golden.scores[name][index])?;
             }
         }
         Ok(())

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::score::ScoreName;
+use crate::calibrate::Criterion;
 
 /// Layout version of [`Verdict`].
 pub const SCHEMA: u32 = 1;
@@ -38,9 +38,9 @@ pub struct Verdict {
     pub reasons: Vec<Reason>,
     /// The score; larger is stranger.
     pub score: Option<f32>,
-    /// Which score.
-    pub score_name: ScoreName,
-    /// A score above this is flagged.
+    /// Which score or fusion.
+    pub score_name: Criterion,
+    /// A score above this is flagged; where thresholds are per class, that of the frame's class.
     pub threshold: f32,
     /// Conformal p-value of the score.
     pub p_value: Option<f64>,

@@ -1,10 +1,13 @@
 //! The command line: train, evaluate, export.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 use log::LevelFilter;
+use oodwatch::calibrate::Target;
+use oodwatch::score::Parameters;
 use oodwatch_export::config::TrainConfig;
 use oodwatch_export::data::DataSource;
 use oodwatch_export::evaluate::{self, EvaluateConfig};
@@ -74,9 +77,19 @@ pub(crate) struct Export {
     /// Which of the calibration pictures
     #[arg(long, value_enum, default_value_t = Half::Validation)]
     half: Half,
+    /// ID pictures with their classes that scores are fitted on: CIFAR files, or one folder with a sub-folder per class
+    /// [default: the run's own training pictures]
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    fit: Vec<PathBuf>,
+    /// Settings of the scores; configs/scores.toml lists them
+    #[arg(long, value_name = "FILE")]
+    parameters: Option<PathBuf>,
     /// Share of ID frames that may be flagged, in (0, 1)
     #[arg(long, value_name = "A", default_value_t = 0.05)]
     false_alarm_rate: f64,
+    /// Keep the realised rate at or below --false-alarm-rate with this probability, instead of on average
+    #[arg(long, value_name = "C")]
+    confidence: Option<f64>,
     /// JSON file with measured metrics for the manifest
     #[arg(long, value_name = "FILE")]
     metrics: Option<PathBuf>,
@@ -109,15 +122,12 @@ impl Command {
 
 impl Export {
     fn run(self) -> anyhow::Result<()> {
-        let calibration = match self.calibration.as_slice() {
-            [] => None,
-            [folder] if folder.is_dir() => Some(DataSource::Folder(folder.clone())),
-            _ => Some(DataSource::Cifar(self.calibration)),
-        };
         let options = ExportOptions {
-            calibration,
+            calibration: data_source(self.calibration),
             half: self.half,
-            false_alarm_rate: self.false_alarm_rate,
+            fit: data_source(self.fit),
+            parameters: self.parameters.as_deref().map(read_parameters).transpose()?.unwrap_or_default(),
+            target: Target { rate: self.false_alarm_rate, confidence: self.confidence }.check()?,
             metrics: self.metrics,
             force: self.force,
         };
@@ -128,9 +138,29 @@ impl Export {
             "export: ONNX Runtime against libtorch on {} pictures: max abs diff {difference:e} ({output})",
             done.parity.pictures
         );
-        log::info!("export: thresholds from {} pictures", done.calibration_pictures);
+        log::info!(
+            "export: scores fitted on {} pictures, thresholds from {}",
+            done.fit_pictures,
+            done.calibration_pictures
+        );
         Ok(())
     }
+}
+
+/// One folder, or CIFAR files; nothing of no paths.
+fn data_source(paths: Vec<PathBuf>) -> Option<DataSource> {
+    match paths.as_slice() {
+        [] => None,
+        [folder] if folder.is_dir() => Some(DataSource::Folder(folder.clone())),
+        _ => Some(DataSource::Cifar(paths)),
+    }
+}
+
+fn read_parameters(path: &Path) -> anyhow::Result<Parameters> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let parameters: Parameters = toml::from_str(&text).with_context(|| path.display().to_string())?;
+    parameters.check().with_context(|| path.display().to_string())?;
+    Ok(parameters)
 }
 
 /// Logs to stderr at the asked level, or as RUST_LOG says.

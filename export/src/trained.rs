@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array, ArrayView4, Dimension, Ix2, Ix3, Ix4};
+use ndarray::{Array, Array1, Array2, ArrayView4, Dimension, Ix2, Ix3, Ix4};
 use oodwatch::infer::NetworkOutputs;
-use oodwatch::package::{Color, DType, InputSpec, Layout, LocalSpec, OutputSpec, Resize};
+use oodwatch::package::{Color, DType, Head, InputSpec, Layout, LocalSpec, OutputSpec, Resize};
 use tch::{Kind, Tensor, no_grad};
 use thiserror::Error;
 
@@ -57,6 +57,8 @@ pub struct Trained {
     pub output: OutputSpec,
     /// How it was made.
     pub provenance: serde_json::Value,
+    /// The ID pictures that it was trained on, where the checkpoint says so.
+    pub training: Option<DataSource>,
     /// The ID pictures that it was never trained on, where the checkpoint says so.
     pub held_out: Option<DataSource>,
 }
@@ -81,8 +83,21 @@ impl Trained {
         let input = input_spec(height, width, &checkpoint.json("normalise")?);
         let output = no_grad(|| output_spec(&net, &input));
         let held_out = checkpoint.metadata.contains_key("test").then(|| checkpoint.json("test")).transpose()?;
-        let provenance = checkpoint.json("provenance")?;
-        Ok(Self { tensors: Tensors::from_parts(&parts)?, net, classes, input, output, provenance, held_out })
+        let provenance: serde_json::Value = checkpoint.json("provenance")?;
+        let training = provenance.get("data").cloned().and_then(|data| serde_json::from_value(data).ok());
+        let tensors = Tensors::from_parts(&parts)?;
+        Ok(Self { tensors, net, classes, input, output, provenance, training, held_out })
+    }
+
+    /// The classifier head.
+    ///
+    /// # Errors
+    /// [`TrainedError::Weights`]: its weights are of another shape than classes and features say.
+    pub fn head(&self) -> Result<Head, TrainedError> {
+        let shape = [self.classes.len(), self.output.features];
+        let weight = self.tensors.get("linear.weight", &shape)?.values().to_vec();
+        let bias = self.tensors.get("linear.bias", &shape[..1])?.values().to_vec();
+        Ok(Head { weight: Array2::from_shape_vec(shape, weight)?, bias: Array1::from(bias) })
     }
 
     /// Runs a prepared batch [N, 3, H, W] through libtorch.

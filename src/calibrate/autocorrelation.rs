@@ -14,7 +14,8 @@ pub fn effective_count(scores: &[f32]) -> f64 {
     let mean = scores.iter().map(|score| f64::from(*score)).sum::<f64>() / n as f64;
     let centred: Vec<f64> = scores.iter().map(|score| f64::from(*score) - mean).collect();
     let variance = covariance(&centred, 0);
-    if variance <= f64::EPSILON * (1.0 + mean * mean) {
+    // Also where a score is no number, which says nothing.
+    if !variance.is_finite() || variance <= f64::EPSILON * mean * mean {
         return 1.0;
     }
     let mut tau = 1.0;

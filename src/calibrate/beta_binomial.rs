@@ -3,21 +3,23 @@
 //! The threshold is one draw: its realised rate follows Beta(k, n + 1 - k) with k = floor((n + 1) a), so the count
 //! over m exchangeable frames is beta-binomial (Vovk, "Conditional validity of inductive conformal predictors", 2012).
 
-use super::{CalibrateError, flagged_ranks, needed_scores};
+use super::{CalibrateError, Target};
 
 /// The equal-tailed interval (lowest, highest count) that holds the number of flagged frames among `m` new
-/// in-distribution frames with probability at least `coverage`, after calibration on `n` frames at `rate`.
+/// in-distribution frames with probability at least `coverage`, after calibration on `n` frames for `target`.
 ///
 /// # Errors
 /// A rate or coverage outside (0, 1), or an `n` too small for the rate.
-pub fn beta_binomial_interval(n: usize, rate: f64, m: usize, coverage: f64) -> Result<(usize, usize), CalibrateError> {
+pub fn beta_binomial_interval(
+    n: usize,
+    target: Target,
+    m: usize,
+    coverage: f64,
+) -> Result<(usize, usize), CalibrateError> {
     if !(coverage > 0.0 && coverage < 1.0) {
         return Err(CalibrateError::Coverage { found: coverage });
     }
-    let k = flagged_ranks(n, rate)?;
-    if k == 0 {
-        return Err(CalibrateError::TooFew { found: n, needed: needed_scores(rate), rate });
-    }
+    let k = target.flagged_ranks(n)?;
     let tail = (1.0 - coverage) / 2.0;
     let probabilities = probabilities(m, k as f64, (n + 1 - k) as f64);
     // Each tail outside the interval holds at most `tail`; summing from its own side keeps small tails exact.
@@ -70,21 +72,21 @@ mod tests {
         // n = 1, rate 1/2: k = 1, Beta(1, 1); one frame is flagged with probability 1/2.
         let law = probabilities(1, 1.0, 1.0);
         assert!(law.iter().all(|p| (p - 0.5).abs() < 1e-12), "{law:?}");
-        assert_eq!(beta_binomial_interval(1, 0.5, 1, 0.9), Ok((0, 1)));
+        assert_eq!(beta_binomial_interval(1, Target::rate(0.5), 1, 0.9), Ok((0, 1)));
     }
 
     #[test]
     fn a_wider_coverage_gives_a_wider_interval() {
-        let (low_90, high_90) = beta_binomial_interval(5000, 0.05, 5000, 0.90).unwrap();
-        let (low_99, high_99) = beta_binomial_interval(5000, 0.05, 5000, 0.99).unwrap();
+        let (low_90, high_90) = beta_binomial_interval(5000, Target::rate(0.05), 5000, 0.90).unwrap();
+        let (low_99, high_99) = beta_binomial_interval(5000, Target::rate(0.05), 5000, 0.99).unwrap();
         assert!(low_99 < low_90 && low_90 < 250 && 250 < high_90 && high_90 < high_99);
     }
 
     #[test]
     fn too_few_frames_are_refused_by_number() {
         assert_eq!(
-            beta_binomial_interval(18, 0.05, 100, 0.9),
-            Err(CalibrateError::TooFew { found: 18, needed: 19, rate: 0.05 })
+            beta_binomial_interval(18, Target::rate(0.05), 100, 0.9),
+            Err(CalibrateError::TooFew { found: 18, needed: 19, target: Target::rate(0.05) })
         );
     }
 }

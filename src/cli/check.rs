@@ -39,8 +39,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 fn check_model(config: &Config) -> anyhow::Result<()> {
     let package = Package::open(&config.model.package)?;
     lines::text(&format!("ok  package  {} {}", config.model.package.display(), package.id))?;
-    let opened = open::open(&package, &config.model, vec![config.score.name])?;
-    let calibration = open::calibration(&package, &opened.pipeline, config.score.name)?;
+    let criterion = &config.score.name;
+    let opened = open::open(&package, &config.model, criterion.scores())?;
+    let judge = open::judge(&package, &opened.pipeline, criterion)?;
     lines::text(&format!(
         "ok  infer    {}: {} golden inputs, largest deviation {:.1e} of {:.1e}",
         opened.pipeline.execution_provider(),
@@ -48,12 +49,15 @@ fn check_model(config: &Config) -> anyhow::Result<()> {
         opened.self_test.largest_deviation,
         package.golden.tolerance
     ))?;
+    let calibration = judge.calibration();
+    let threshold = match calibration.per_class {
+        Some(_) => "thresholds per class".into(),
+        None => format!("threshold {}", calibration.all.threshold()),
+    };
     lines::text(&format!(
-        "ok  score    {}: threshold {} for a false-alarm rate of {}, from {} frames",
-        config.score.name,
-        calibration.threshold,
-        calibration.rate,
-        calibration.sorted_id_scores.len()
+        "ok  score    {criterion}: {threshold} for a false-alarm rate of {}, from {} frames",
+        calibration.target,
+        calibration.all.scores().len()
     ))
 }
 

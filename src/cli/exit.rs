@@ -2,13 +2,16 @@
 
 use std::process::ExitCode;
 
-use oodwatch::calibrate::CalibrateError;
+use oodwatch::adopt::AdoptError;
+use oodwatch::calibrate::{CalibrateError, FootageError};
 use oodwatch::config::ConfigError;
+use oodwatch::fit::FitError;
 use oodwatch::infer::InferError;
 use oodwatch::monitor::MonitorError;
 use oodwatch::open::OpenError;
 use oodwatch::package::PackageError;
 use oodwatch::pipeline::PipelineError;
+use oodwatch::score::ScoreError;
 use oodwatch::self_test::SelfTestError;
 use oodwatch::source::SourceError;
 
@@ -47,6 +50,10 @@ fn code(error: &anyhow::Error) -> u8 {
     let known = [
         error.downcast_ref().map(|_: &ConfigError| USAGE),
         error.downcast_ref().map(|_: &CalibrateError| USAGE),
+        error.downcast_ref().map(of_footage),
+        error.downcast_ref().map(of_fit),
+        error.downcast_ref().map(of_score),
+        error.downcast_ref().map(of_adopt),
         error.downcast_ref().map(of_cli),
         error.downcast_ref().map(of_package),
         error.downcast_ref().map(|_: &SourceError| SOURCE),
@@ -57,10 +64,50 @@ fn code(error: &anyhow::Error) -> u8 {
     known.into_iter().flatten().next().unwrap_or(OTHER)
 }
 
+/// What the caller said of a network is usage; what the network itself is counts as a package.
+fn of_adopt(error: &AdoptError) -> u8 {
+    match error {
+        AdoptError::Infer(error) => of_infer(error),
+        AdoptError::SelfTest(_) => INFERENCE,
+        AdoptError::Package(error) => of_package(error),
+        AdoptError::NoTensor { .. }
+        | AdoptError::WhichLogits { .. }
+        | AdoptError::Classes { .. }
+        | AdoptError::Preprocessing { .. } => USAGE,
+        _ => PACKAGE,
+    }
+}
+
 fn of_cli(error: &CliError) -> u8 {
     match error {
         CliError::Usage(_) => USAGE,
         CliError::NothingRead(_) => SOURCE,
+    }
+}
+
+fn of_footage(error: &FootageError) -> u8 {
+    match error {
+        FootageError::Spool(_) => OTHER,
+        FootageError::Fit(error) => of_fit(error),
+        FootageError::Score(error) => of_score(error),
+        FootageError::Calibrate { source: CalibrateError::NotFinite { .. }, .. } => PACKAGE,
+        FootageError::Calibrate { .. } => USAGE,
+    }
+}
+
+/// Footage that gives no fit is the user's choice; a network that gives no numbers is not.
+fn of_fit(error: &FitError) -> u8 {
+    match error {
+        FitError::Score(error) => of_score(error),
+        FitError::NotFinite { .. } | FitError::Shape { .. } => PACKAGE,
+        FitError::TooFew { .. } | FitError::Labels { .. } | FitError::Degenerate { .. } => USAGE,
+    }
+}
+
+fn of_score(error: &ScoreError) -> u8 {
+    match error {
+        ScoreError::Unknown { .. } | ScoreError::Parameter { .. } | ScoreError::Twice { .. } => USAGE,
+        ScoreError::Lacking { .. } | ScoreError::NotFitted { .. } | ScoreError::State { .. } => PACKAGE,
     }
 }
 
@@ -77,14 +124,16 @@ fn of_open(error: &OpenError) -> u8 {
     match error {
         OpenError::Pipeline(error) => of_pipeline(error),
         OpenError::SelfTest(SelfTestError::Infer(error)) => of_infer(error),
+        OpenError::SelfTest(SelfTestError::Score(error)) => of_score(error),
         OpenError::SelfTest(SelfTestError::Differs { .. }) | OpenError::OtherInference { .. } => INFERENCE,
-        OpenError::NotCalibrated { .. } => PACKAGE,
+        OpenError::NotCalibrated { .. } | OpenError::Uncalibrated { .. } => PACKAGE,
     }
 }
 
 fn of_pipeline(error: &PipelineError) -> u8 {
     match error {
         PipelineError::Infer(error) => of_infer(error),
+        PipelineError::Score(error) => of_score(error),
         PipelineError::Preprocess(_) => OTHER,
     }
 }

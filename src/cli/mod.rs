@@ -1,5 +1,6 @@
 //! The command line: its arguments, and one module per command.
 
+mod adopt;
 mod bench;
 mod calibrate;
 mod cameras;
@@ -9,6 +10,7 @@ pub(crate) mod exit;
 mod lines;
 mod run;
 mod score;
+mod scores;
 
 use clap::{Parser, Subcommand};
 use log::LevelFilter;
@@ -37,8 +39,12 @@ pub(crate) enum Command {
     Run(run::Arguments),
     /// Score pictures: one JSON line per picture and score
     Score(score::Arguments),
+    /// List the scores, what each reads, and where it was published
+    Scores(scores::Arguments),
     /// Set thresholds on your own in-distribution footage and write a new package
     Calibrate(calibrate::Arguments),
+    /// Make a package of any classifier in ONNX
+    Adopt(adopt::Arguments),
     /// Find everything that `run` would refuse, before it runs
     Check(check::Arguments),
     /// List the cameras of this machine
@@ -55,7 +61,9 @@ impl Command {
         match self {
             Self::Run(arguments) => run::run(&arguments),
             Self::Score(arguments) => score::run(&arguments),
+            Self::Scores(arguments) => scores::run(&arguments),
             Self::Calibrate(arguments) => calibrate::run(&arguments),
+            Self::Adopt(arguments) => adopt::run(&arguments),
             Self::Check(arguments) => check::run(&arguments),
             Self::Cameras(arguments) => cameras::run(&arguments),
             Self::Bench(arguments) => bench::run(&arguments),

@@ -42,13 +42,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
     let camera = config.camera.first().ok_or_else(|| CliError::Usage("no camera".into()))?;
     let package = Package::open(&config.model.package)?;
-    let opened = open::open(&package, &config.model, vec![config.score.name])?;
-    let calibration = open::calibration(&package, &opened.pipeline, config.score.name)?.clone();
+    let criterion = &config.score.name;
+    let opened = open::open(&package, &config.model, criterion.scores())?;
+    let judge = open::judge(&package, &opened.pipeline, criterion)?;
     let reporter = Reporter {
         camera: camera.name.clone(),
         classes: package.manifest.classes.clone(),
-        score_name: config.score.name,
-        threshold: calibration.threshold,
+        criterion: criterion.clone(),
+        threshold: judge.calibration().all.threshold(),
         execution_provider: opened.pipeline.execution_provider().to_string(),
         model: package.id.clone(),
         run_id: Reporter::new_run_id(),
@@ -60,7 +61,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let monitor = Monitor {
         decoder: Decoder::default(),
         pipeline: opened.pipeline,
-        calibration,
+        judge,
         decider: Decider::new(&config.decide, started),
         reporter,
         sinks: Sinks::open(&config.sink)?,

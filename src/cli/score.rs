@@ -3,13 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use oodwatch::calibrate::{Criterion, Judge};
 use oodwatch::config::ModelConfig;
 use oodwatch::decode::{Content, decode};
 use oodwatch::infer::ExecutionProvider;
 use oodwatch::open;
-use oodwatch::package::{Package, ScoreCalibration};
+use oodwatch::package::Package;
 use oodwatch::pipeline::{Judged, Pipeline};
-use oodwatch::score::ScoreName;
 use oodwatch::source::images::{pictures_in, read_bounded};
 use serde::Serialize;
 
@@ -25,9 +25,9 @@ pub(crate) struct Arguments {
     /// Folder of the model package
     #[arg(long, value_name = "PKG")]
     model: PathBuf,
-    /// Score to compute; may be given several times [default: energy]
+    /// Score to compute, or a fusion such as 'fisher(energy,knn)'; may be given several times [default: energy]
     #[arg(long = "score", value_name = "NAME")]
-    scores: Vec<ScoreName>,
+    scores: Vec<Criterion>,
     /// Execution provider: cpu, cuda or tensorrt
     #[arg(long, value_name = "NAME", default_value = "cpu")]
     execution_provider: ExecutionProvider,
@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Serialize)]
 struct Line<'a> {
     path: &'a str,
-    score_name: ScoreName,
+    score_name: &'a Criterion,
     /// Null where the score is no number.
     score: Option<f32>,
     threshold: f32,
@@ -53,17 +53,15 @@ struct Line<'a> {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut scores = arguments.scores.clone();
     if scores.is_empty() {
-        scores.push(ScoreName::Energy);
+        scores.push(Criterion::default());
     }
     let package = Package::open(&arguments.model)?;
     let model =
         ModelConfig { execution_providers: vec![arguments.execution_provider], ..ModelConfig::new(&arguments.model) };
-    let pipeline = open::open(&package, &model, scores.clone())?.pipeline;
-    let calibrations = scores
-        .iter()
-        .map(|name| Ok((*name, open::calibration(&package, &pipeline, *name)?)))
-        .collect::<Result<Vec<_>, open::OpenError>>()?;
-    let mut scorer = Scorer { pipeline, calibrations, classes: &package.manifest.classes, read: 0, failed: 0 };
+    let pipeline = open::open(&package, &model, &Criterion::all_scores(&scores))?.pipeline;
+    let judges = scores.iter().map(|criterion| open::judge(&package, &pipeline, criterion));
+    let judges = judges.collect::<Result<Vec<_>, _>>()?;
+    let mut scorer = Scorer { pipeline, judges, classes: &package.manifest.classes, read: 0, failed: 0 };
     for path in &arguments.paths {
         scorer.input(path)?;
     }
@@ -72,7 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 struct Scorer<'a> {
     pipeline: Pipeline,
-    calibrations: Vec<(ScoreName, &'a ScoreCalibration)>,
+    judges: Vec<Judge>,
     classes: &'a [String],
     read: u64,
     failed: u64,
@@ -121,17 +119,18 @@ impl Scorer<'_> {
         log::error!("{}: {error}", path.display());
     }
 
-    fn print(&self, path: &Path, judged: &Judged) -> anyhow::Result<()> {
-        for ((score_name, calibration), score) in self.calibrations.iter().zip(&judged.scores) {
-            let judgement = calibration.judge(*score);
+    fn print(&mut self, path: &Path, judged: &Judged) -> anyhow::Result<()> {
+        let class = judged.top_class.map(|(class, _)| class);
+        for judge in &mut self.judges {
+            let judgement = judge.judge(&judged.scores, class);
             lines::json(&Line {
                 path: &path.to_string_lossy(),
-                score_name: *score_name,
+                score_name: judge.criterion(),
                 score: judgement.score,
-                threshold: calibration.threshold,
+                threshold: judgement.threshold,
                 p_value: judgement.p_value,
                 flag: judgement.flag,
-                class: judged.top_class.and_then(|(index, _)| self.classes.get(index)).map(String::as_str),
+                class: class.and_then(|class| self.classes.get(class)).map(String::as_str),
                 confidence: judged.top_class.map(|(_, confidence)| confidence).filter(|c| c.is_finite()),
             })?;
         }

@@ -4,6 +4,7 @@
 
 mod library;
 mod outputs;
+mod probe;
 mod provider;
 
 use std::path::PathBuf;
@@ -16,6 +17,8 @@ use crate::package::{InputSpec, Manifest, OutputSpec, Package};
 
 pub use library::LIBRARY_VARIABLE;
 pub use outputs::NetworkOutputs;
+pub(crate) use outputs::row;
+pub use probe::Probe;
 pub use provider::{ExecutionProvider, UnknownProvider};
 
 /// Number format of the inference of this build; calibrations carry it.

@@ -38,7 +38,7 @@ impl NetworkOutputs {
 }
 
 /// Everything of image `index`. The arrays are ours and contiguous.
-fn row<D: Dimension>(array: &Array<f32, D>, index: usize) -> &[f32] {
+pub(crate) fn row<D: Dimension>(array: &Array<f32, D>, index: usize) -> &[f32] {
     let values = array.as_slice().unwrap_or_default();
     let length = values.len() / array.shape()[0].max(1);
     &values[index * length..(index + 1) * length]

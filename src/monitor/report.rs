@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::Summary;
-use crate::decide::{Decision, Judgement};
+use crate::calibrate::{Criterion, Judgement};
+use crate::decide::Decision;
 use crate::pipeline::{Judged, Timings};
-use crate::score::ScoreName;
 use crate::verdict::{Kind, SCHEMA, StagesUs, Verdict};
 
 /// What all verdicts of a run share, and their running number.
@@ -19,9 +19,9 @@ pub struct Reporter {
     pub camera: String,
     /// Class names, by index.
     pub classes: Vec<String>,
-    /// The score that decides.
-    pub score_name: ScoreName,
-    /// Its threshold.
+    /// The score or fusion that decides.
+    pub criterion: Criterion,
+    /// Its threshold over all classes, for verdicts without a frame.
     pub threshold: f32,
     /// Execution provider of the network.
     pub execution_provider: String,
@@ -76,8 +76,8 @@ impl Reporter {
             reasons: decision.reasons,
             flag: judgement.map(|judgement| judgement.flag),
             score: judgement.and_then(|judgement| judgement.score),
-            score_name: self.score_name,
-            threshold: self.threshold,
+            score_name: self.criterion.clone(),
+            threshold: judgement.map_or(self.threshold, |judgement| judgement.threshold),
             p_value: judgement.and_then(|judgement| judgement.p_value),
             class: top.and_then(|(index, _)| self.classes.get(index).cloned()),
             confidence: top.map(|(_, confidence)| confidence).filter(|confidence| confidence.is_finite()),

@@ -3,14 +3,15 @@
 //! At every start the network is run on these inputs: a machine, driver or runtime that computes something else is
 //! found before the first verdict. The inputs are already preprocessed noise, not pictures of anybody's data set.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::{Array, Array2, Array3, Array4, ArrayView1, Dimension, Ix2, Ix3, Ix4};
 use serde::{Deserialize, Serialize};
 
 use super::tensors::{TensorWriter, Tensors, all_finite};
-use super::{GOLDEN_FILE, Manifest, PackageError};
-use crate::score::{ScoreError, ScoreName};
+use super::{Calibration, GOLDEN_FILE, Manifest, PackageError};
+use crate::infer::row;
+use crate::score::{Model, Outputs, ScoreError, ScoreName, Scorers};
 
 /// Inputs and what the network makes of them. N is the number of inputs, at least one.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +40,33 @@ struct Description {
 impl Golden {
     /// Whether `got` is as good as `want` within the package's tolerance; NaN never is.
     pub fn agrees(&self, got: f32, want: f32) -> bool {
-        (got - want).abs() <= self.tolerance * (1.0 + want.abs())
+        want.is_finite() && (got - want).abs() <= self.tolerance * (1.0 + want.abs())
+    }
+
+    /// Computes the scores of every input anew from the stored outputs: those that `calibration` has thresholds for, or
+    /// that need no fit.
+    ///
+    /// # Errors
+    /// A score that the package cannot have.
+    pub fn score(&mut self, manifest: &Manifest, calibration: &Calibration) -> Result<(), ScoreError> {
+        let model = Model::new(manifest, calibration.head.as_ref(), &calibration.fitted);
+        let unfitted = ScoreName::PLAIN.iter().filter(|name| !name.needs().fit && model.lacks(**name).is_none());
+        let names: BTreeSet<ScoreName> = unfitted.chain(calibration.scores.keys()).copied().collect();
+        let names: Vec<ScoreName> = names.into_iter().collect();
+        let mut scorers = Scorers::new(&names, &model)?;
+        self.scores = names.iter().map(|name| (*name, Vec::new())).collect();
+        for index in 0..self.logits.shape()[0] {
+            let outputs = Outputs {
+                logits: row(&self.logits, index),
+                features: row(&self.features, index),
+                local_norms: self.local_norms.as_ref().map(|norms| row(norms, index)),
+                local_logits: None,
+            };
+            for (name, score) in names.iter().zip(scorers.score(&outputs)) {
+                self.scores.entry(*name).or_default().push(score.0);
+            }
+        }
+        Ok(())
     }
 
     /// Reads the file's bytes and compares every shape with the manifest.
@@ -114,7 +141,9 @@ fn parse_scores(tensors: &Tensors<'_>, count: usize) -> Result<BTreeMap<ScoreNam
     for name in tensors.names_under("scores/") {
         let tensor = format!("scores/{name}");
         let score: ScoreName = name.parse().map_err(|error: ScoreError| wrong_values(&tensor, error.to_string()))?;
-        scores.insert(score, tensors.array(&tensor, &[Some(count)])?.into_raw_vec_and_offset().0);
+        let values = tensors.array(&tensor, &[Some(count)])?;
+        all_finite(GOLDEN_FILE, &tensor, &values)?;
+        scores.insert(score, values.into_raw_vec_and_offset().0);
     }
     Ok(scores)
 }

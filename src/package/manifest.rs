@@ -47,11 +47,11 @@ pub struct InputSpec {
     pub height: u32,
     /// What happens to a picture of another size.
     pub resize: Resize,
-    /// Order of the colour channels.
+    /// Order of the network's colour channels.
     pub color: Color,
     /// Multiplies every 8-bit value; usually 1/255.
     pub scale: f32,
-    /// Per-channel mean, subtracted after scaling.
+    /// Per-channel mean in the order of `color`, subtracted after scaling.
     pub mean: [f32; 3],
     /// Per-channel standard deviation, divided by last; positive.
     pub std: [f32; 3],
@@ -111,6 +111,8 @@ pub enum Resize {
 pub enum Color {
     /// Red, green, blue.
     Rgb,
+    /// Blue, green, red, as OpenCV has it.
+    Bgr,
 }
 
 impl Manifest {

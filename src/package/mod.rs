@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-pub use calibration::{Calibration, ScoreCalibration};
+use crate::score::Model;
+pub use calibration::{Calibration, Head};
 pub use error::PackageError;
 pub use golden::Golden;
 pub use manifest::{Color, DType, InputSpec, Layout, LocalSpec, Manifest, OutputSpec, Resize, SCHEMA};
@@ -66,6 +67,11 @@ impl Package {
             dir: dir.to_path_buf(),
             manifest,
         })
+    }
+
+    /// What its scores are built for.
+    pub fn model(&self) -> Model<'_> {
+        Model::new(&self.manifest, self.calibration.head.as_ref(), &self.calibration.fitted)
     }
 }
 

@@ -59,6 +59,12 @@ impl<'a> Tensors<'a> {
         ArrayD::from_shape_vec(IxDyn(view.shape()), values).map_err(|_| self.wrong_shape(name, &view, wanted))
     }
 
+    /// One f32 tensor of whatever shape it has.
+    pub(super) fn any_array(&self, name: &str) -> Result<ArrayD<f32>, PackageError> {
+        let axes = vec![None; self.view(name)?.shape().len()];
+        self.array(name, &axes)
+    }
+
     fn view(&self, name: &str) -> Result<TensorView<'a>, PackageError> {
         self.views.tensor(name).map_err(|_| {
             let mut present = self.views.names();

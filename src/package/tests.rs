@@ -7,7 +7,8 @@ use std::path::Path;
 use ndarray::{Array, array};
 
 use super::*;
-use crate::score::ScoreName;
+use crate::calibrate::{Fusion, ScoreCalibration, Target};
+use crate::score::{Fitted, Parameters, ScoreName, State};
 
 const MODEL: &[u8] = b"not an ONNX file; a package does not look inside";
 
@@ -34,12 +35,24 @@ fn manifest() -> Manifest {
 }
 
 fn calibration() -> Calibration {
-    let energy = ScoreCalibration { sorted_id_scores: vec![-3.0, -2.0, -1.5], threshold: -1.5, rate: 0.25 };
+    let id_scores = vec![-3.0, -2.0, -1.5, -2.5];
+    let target = Target { rate: 0.4, confidence: Some(0.5) };
+    let state = State::default().with_tensor("bank", array![[0.5_f32, 1.0, -1.0]]).with_number("threshold", 0.1);
+    let fusion: Fusion = "fisher(energy,msp)".parse().unwrap();
     Calibration {
-        head_weight: array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]],
-        head_bias: array![0.5, -0.5],
-        scores: BTreeMap::from([(ScoreName::Energy, energy)]),
-        images: 3,
+        head: Some(Head { weight: array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], bias: array![0.5, -0.5] }),
+        fitted: Fitted {
+            parameters: Parameters::default(),
+            states: BTreeMap::from([("knn".to_string(), state)]),
+            images: 9,
+            origin: "nine pictures".into(),
+        },
+        scores: BTreeMap::from([
+            (ScoreName::Energy, ScoreCalibration::new(id_scores.clone(), Target::rate(0.25)).unwrap()),
+            (ScoreName::Msp, ScoreCalibration::per_class(id_scores.clone(), &[0, 0, 1, 1], 2, target).unwrap()),
+        ]),
+        fusions: BTreeMap::from([(fusion, ScoreCalibration::new(id_scores, target).unwrap())]),
+        images: 4,
         origin: "three pictures".into(),
         precision: "fp32".into(),
         execution_provider: "cpu".into(),
@@ -163,15 +176,40 @@ fn values_out_of_range_are_refused_by_key() {
     assert!(refusal(&path).contains("input size is 0x1, wanted 1x1 to 8192x8192"));
 }
 
+/// The calibration file with one f32 value of a tensor replaced.
+fn with_value(tensor: &str, index: usize, value: f32) -> Vec<u8> {
+    let mut bytes = calibration().to_bytes().unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let data = tensors.tensor(tensor).unwrap().data();
+    let start = data.as_ptr() as usize - bytes.as_ptr() as usize + index * 4;
+    bytes[start..start + 4].copy_from_slice(&value.to_le_bytes());
+    bytes
+}
+
 #[test]
-fn scores_out_of_order_or_not_finite_are_refused() {
-    for scores in [vec![2.0, 1.0], vec![1.0, f32::NAN]] {
+fn numbers_of_a_calibration_that_contradict_each_other_are_refused() {
+    for (tensor, index, value, part) in [
+        ("scores/energy", 0, 9.0, "not in ascending order"),
+        ("scores/energy", 3, f32::NAN, "not finite"),
+        ("threshold/energy", 0, -1.0, "is -1, but its scores and a false-alarm rate of 0.25 give -1.5"),
+        ("threshold/msp/1", 0, -1.0, "threshold/msp/1"),
+        ("fitted/knn/bank", 2, f32::INFINITY, "not finite"),
+        ("head.weight", 5, f32::NAN, "not finite"),
+    ] {
         let (_dir, path) = written();
-        let mut broken = calibration();
-        broken.scores.get_mut(&ScoreName::Energy).unwrap().sorted_id_scores = scores;
-        plant(&path, CALIBRATION_FILE, &broken.to_bytes().unwrap());
-        assert!(refusal(&path).contains("\"scores/energy\""));
+        plant(&path, CALIBRATION_FILE, &with_value(tensor, index, value));
+        let refusal = refusal(&path);
+        assert!(refusal.contains(part) && refusal.contains(tensor), "{tensor}: {refusal}");
     }
+}
+
+#[test]
+fn a_package_without_a_head_survives_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("package");
+    let headless = Calibration { head: None, ..calibration() };
+    write(&path, MODEL, manifest(), &headless, &golden()).unwrap();
+    assert_eq!(Package::open(&path).unwrap().calibration, headless);
 }
 
 #[test]

@@ -110,6 +110,14 @@ fn values_are_scaled_then_normalised_in_planes() {
 }
 
 #[test]
+fn a_network_of_blue_green_red_gets_its_planes_and_their_means_in_that_order() {
+    let bgr = InputSpec { color: Color::Bgr, mean: [1.0, 2.0, 3.0], ..spec(2, 1, Resize::Stretch) };
+    let image = RgbImage::from_raw(2, 1, vec![10, 20, 30, 40, 50, 60]).unwrap();
+    let mut preprocessor = Preprocessor::new(&bgr).unwrap();
+    assert_eq!(preprocessor.run(&image).unwrap(), [29.0, 59.0, 18.0, 48.0, 7.0, 37.0]);
+}
+
+#[test]
 fn the_tensor_of_a_picture_does_not_depend_on_the_one_before() {
     let mut preprocessor = Preprocessor::new(&spec(32, 32, Resize::Stretch)).unwrap();
     let first = preprocessor.run(&picture(50, 40)).unwrap().to_vec();

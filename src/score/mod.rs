@@ -1,14 +1,43 @@
 //! Post-hoc scores: one number per frame from what the network already computed.
 //!
-//! One convention everywhere: a [`Score`] is larger for a stranger frame. The formulas live in [`post_hoc`]; this
-//! file holds the names under which configs, command line and packages refer to them.
+//! One convention everywhere: a [`Score`] is larger for a stranger frame. [`ScoreName`] names them; [`Scorers`] computes
+//! a set of them, family by family; [`crate::fit`] learns from ID frames what the fitted ones need.
 
-pub mod post_hoc;
+mod classes;
+mod dice;
+mod error;
+mod feature_norm;
+mod fits;
+mod gradnorm;
+mod integer_dot;
+mod kernels;
+mod knn;
+mod local;
+mod logits;
+mod mahalanobis;
+mod metric;
+mod name;
+mod nearest;
+mod nnguide;
+mod openmax;
+mod parameters;
+mod predicted;
+mod rectify;
+mod scorers;
+mod state;
+pub mod synthetic;
+#[cfg(test)]
+mod testing;
+mod triangle;
+mod vim;
+mod wide;
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
+pub use error::ScoreError;
+pub(crate) use fits::fit_states;
+pub use name::{Needs, OnLogits, ScoreName};
+pub use parameters::*;
+pub use scorers::{Model, Scorers};
+pub use state::{Fitted, State, StateReader};
 
 /// A score of one frame; HIGHER MEANS MORE OUT-OF-DISTRIBUTION, for every scorer.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
@@ -35,7 +64,8 @@ pub struct Outputs<'a> {
 }
 
 impl Outputs<'_> {
-    /// Index of the largest logit and its softmax probability; `None` if no logit is a number.
+    /// Index of the largest logit, the lowest one among equals, and its softmax probability; `None` if no logit is a
+    /// number.
     pub fn top_class(&self) -> Option<(usize, f32)> {
         let (index, logit) = self
             .logits
@@ -43,75 +73,20 @@ impl Outputs<'_> {
             .copied()
             .enumerate()
             .filter(|(_, logit)| !logit.is_nan())
-            .max_by(|a, b| a.1.total_cmp(&b.1))?;
-        let confidence = (f64::from(logit) - post_hoc::log_sum_exp(self.logits)).exp();
+            .reduce(|best, other| if other.1 > best.1 { other } else { best })?;
+        let confidence = (f64::from(logit) - self.log_sum_exp()).exp();
         Some((index, confidence as f32))
     }
-}
 
-/// The scores this build knows, by the names of the configs and the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ScoreName {
-    /// Negative maximum softmax probability.
-    Msp,
-    /// Negative maximum logit.
-    MaxLogit,
-    /// Free energy, the negative log-sum-exp of the logits.
-    Energy,
-    /// Negative L2 norm of the pooled feature.
-    FeatureNorm,
-}
-
-/// A score was asked for by a name that does not exist.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("score {found:?} is unknown; there are {known}")]
-pub struct ScoreError {
-    /// The name asked for.
-    pub found: String,
-    /// The names there are.
-    pub known: String,
-}
-
-impl ScoreName {
-    /// Every score, in the order of METHOD.md.
-    pub const ALL: &[Self] = &[Self::Msp, Self::MaxLogit, Self::Energy, Self::FeatureNorm];
-
-    /// The name in configs, packages and on the command line.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Msp => "msp",
-            Self::MaxLogit => "max_logit",
-            Self::Energy => "energy",
-            Self::FeatureNorm => "feature_norm",
-        }
+    /// `log sum_k exp(y_k)`, without overflow.
+    pub fn log_sum_exp(&self) -> f64 {
+        kernels::log_sum_exp(self.logits)
     }
 
-    /// The score of one image. NaN in, NaN out.
-    pub fn score(self, outputs: &Outputs<'_>) -> Score {
-        match self {
-            Self::Msp => post_hoc::msp(outputs.logits),
-            Self::MaxLogit => post_hoc::max_logit(outputs.logits),
-            Self::Energy => post_hoc::energy(outputs.logits),
-            Self::FeatureNorm => post_hoc::feature_norm(outputs.features),
-        }
-    }
-}
-
-impl fmt::Display for ScoreName {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(self.as_str())
-    }
-}
-
-impl FromStr for ScoreName {
-    type Err = ScoreError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.iter().copied().find(|name| name.as_str() == text).ok_or_else(|| ScoreError {
-            found: text.into(),
-            known: Self::ALL.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", "),
-        })
+    /// Whether every number of logits, features and local norms is finite.
+    pub fn is_finite(&self) -> bool {
+        let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
+        finite(self.logits) && finite(self.features) && self.local_norms.is_none_or(finite)
     }
 }
 
@@ -120,17 +95,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_survives_the_way_through_text_and_json() {
-        for name in ScoreName::ALL {
-            assert_eq!(name.as_str().parse::<ScoreName>().unwrap(), *name);
-            assert_eq!(serde_json::to_string(name).unwrap(), format!("\"{name}\""));
+    fn every_score_is_computed_and_a_nan_input_makes_every_score_nan_that_reads_it() {
+        let names: Vec<ScoreName> = ScoreName::all().collect();
+        let mut synthetic = synthetic::Synthetic::new(7, 20, 5);
+        let parameters = Parameters { temperature: TemperatureParameters { t: Some(2.0) }, ..Parameters::default() };
+        let fitted = synthetic.fit(&names, parameters, 300).unwrap();
+        let frame = synthetic.frame();
+        let mut scorers = Scorers::new(&names, &synthetic.model(&fitted)).unwrap();
+        let whole = frame.outputs();
+        for (name, score) in names.iter().zip(scorers.score(&whole)) {
+            assert!(score.is_finite(), "{name}");
         }
-    }
-
-    #[test]
-    fn an_unknown_name_is_answered_with_the_known_ones() {
-        let error = "enery".parse::<ScoreName>().unwrap_err();
-        assert_eq!(error.to_string(), "score \"enery\" is unknown; there are msp, max_logit, energy, feature_norm");
+        let with_nan = |values: &[f32]| [&values[..values.len() - 1], &[f32::NAN]].concat();
+        let (logits, features) = (with_nan(whole.logits), with_nan(whole.features));
+        let norms = with_nan(whole.local_norms.unwrap());
+        let broken = Outputs { logits: &logits, features: &features, local_norms: Some(&norms), local_logits: None };
+        for (name, score) in names.iter().zip(scorers.score(&broken)) {
+            assert!(score.0.is_nan(), "{name}");
+        }
+        // Only what is read counts.
+        let broken = Outputs { features: &features, ..whole };
+        for (name, score) in names.iter().zip(scorers.score(&broken)) {
+            assert_eq!(score.0.is_nan(), name.needs().features, "{name}");
+        }
     }
 
     #[test]
@@ -139,5 +126,7 @@ mod tests {
         let (class, confidence) = outputs.top_class().unwrap();
         assert_eq!(class, 1);
         assert!((confidence - 0.75).abs() < 1e-6);
+        let tied = Outputs { logits: &[f32::NAN, 2.0, 2.0], ..outputs };
+        assert_eq!(tied.top_class().map(|(class, _)| class), Some(1));
     }
 }

@@ -5,7 +5,7 @@ use crate::support::{Bench, Tool, have, known};
 #[test]
 fn every_command_shows_an_example_in_its_help() {
     let bench = Bench::new();
-    for command in ["run", "score", "calibrate", "check", "cameras", "bench", "completions"] {
+    for command in ["run", "score", "scores", "calibrate", "adopt", "check", "cameras", "bench", "completions"] {
         let help = bench.run(&[command, "--help"]).expect(0, &[]).stdout;
         assert!(help.contains(&format!("Example:\n  oodwatch {command}")), "{help}");
         assert!(help.contains("--log-level"), "{help}");
@@ -91,4 +91,18 @@ fn the_log_is_as_loud_as_it_is_told_to_be() {
     let quiet = bench.run(&["--log-level", "off", "score", "--model", "package", "pictures"]).expect(0, &[]);
     assert_eq!(quiet.stderr, "");
     bench.run(&["score", "--log-level", "debug", "--model", "package", "pictures"]).expect(0, &["self-test"]);
+}
+
+#[test]
+fn every_score_is_listed_with_what_it_reads_and_where_it_was_published() {
+    let bench = Bench::new();
+    let lines = bench.run(&["scores", "--json", "--model", "package"]).expect(0, &[]).json();
+    assert_eq!(lines.len(), 29);
+    assert!(lines.iter().all(|line| line["source"].as_str().unwrap().len() > 10));
+    let of = |name: &str| lines.iter().find(|line| line["name"] == name).unwrap();
+    assert_eq!(of("react")["inputs"], serde_json::json!(["logits", "features", "head"]));
+    assert_eq!(of("react")["composes_with"], serde_json::json!(["msp", "max_logit", "gen"]));
+    assert_eq!((&of("knn")["fitted"], &of("energy")["fitted"]), (&true.into(), &false.into()));
+    assert_eq!((&of("energy")["package"], &of("knn")["package"]), (&"calibrated".into(), &"not calibrated".into()));
+    bench.run(&["scores"]).expect(0, &[]).stdout.lines().find(|line| line.starts_with("mahalanobis_pp")).unwrap();
 }

@@ -5,11 +5,14 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod adopt;
 mod calibrate;
 mod camera;
 mod commands;
 mod config;
 mod package;
+mod rates;
+mod reference;
 mod run;
 mod score;
 mod support;

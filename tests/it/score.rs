@@ -93,7 +93,7 @@ fn a_list_on_stdin_is_scored_in_its_order() {
 fn an_unknown_score_is_code_2_with_the_names_there_are() {
     let bench = Bench::new();
     let ran = bench.run(&["score", "--model", "package", "--score", "enery", "x.png"]);
-    ran.expect(2, &["score \"enery\" is unknown; there are msp, max_logit, energy, feature_norm"]);
+    ran.expect(2, &["score \"enery\" is unknown; there are msp, max_logit, energy, gen, kl_matching, temperature"]);
 }
 
 #[test]

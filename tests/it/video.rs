@@ -81,7 +81,8 @@ fn a_video_calibrates_a_package() {
     }
     let bench = Bench::new();
     clip(&bench, "clip.mkv", "3", &[]);
-    let arguments = "calibrate --model package --from clip.mkv --false-alarm-rate 0.1 --max-frames 25 --out mine";
+    let arguments =
+        "calibrate --model package --from clip.mkv --false-alarm-rate 0.1 --max-frames 25 --score energy --out mine";
     bench.run(&arguments.split(' ').collect::<Vec<_>>()).expect(0, &[]);
     let package = oodwatch::package::Package::open(&bench.path("mine")).unwrap();
     assert_eq!(package.calibration.images, 25);

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use oodwatch::score::Parameters;
 use serde::{Deserialize, Serialize};
 
 use super::EvaluateError;
@@ -32,6 +33,13 @@ pub struct EvaluateConfig {
     pub background: Option<BackgroundRule>,
     /// In-distribution pictures with their classes.
     pub id: DataSource,
+    /// ID pictures with their classes that scores are fitted on, none of them in `id`; without, only scores that need
+    /// no fit are judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fit: Option<DataSource>,
+    /// Settings of the scores.
+    #[serde(default)]
+    pub parameters: Parameters,
     /// Networks, side by side in the tables.
     #[serde(rename = "network")]
     pub networks: Vec<NetworkConfig>,

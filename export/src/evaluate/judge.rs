@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use indicatif::ProgressBar;
 use oodwatch::preprocess::Preprocessor;
-use oodwatch::score::ScoreName;
+use oodwatch::score::{ScoreName, Scorers};
 use serde::Serialize;
 use tch::{Tensor, no_grad};
 
@@ -51,10 +51,12 @@ pub(super) struct Task<'a> {
     pub(super) batch_size: usize,
     /// Splits locations where classes are known.
     pub(super) background: Option<BackgroundRule>,
+    /// The scores to judge by.
+    pub(super) scorers: &'a mut Scorers,
 }
 
 /// Runs the pictures through the network in batches, without gradients.
-pub(super) fn judge(task: &Task<'_>, bar: &ProgressBar) -> Result<Judged, EvaluateError> {
+pub(super) fn judge(task: &mut Task<'_>, bar: &ProgressBar) -> Result<Judged, EvaluateError> {
     let trained = task.trained;
     let mut preprocessor = Preprocessor::new(&trained.input).map_err(PictureError::from)?;
     let mut judged = Judged::default();
@@ -62,7 +64,7 @@ pub(super) fn judge(task: &Task<'_>, bar: &ProgressBar) -> Result<Judged, Evalua
         let batch = task.pictures.batch(indices, &mut preprocessor, trained.input.chw())?;
         let forward = trained.forward(batch.view());
         let labels: Option<Vec<usize>> = indices.iter().map(|&index| task.pictures.label(index)).collect();
-        judged.take_in(trained, &forward, labels.as_deref())?;
+        judged.take_in(trained, &forward, labels.as_deref(), task.scorers)?;
         if let (Some(rule), Some(labels)) = (task.background, &labels) {
             judged.norms.take_in(trained, &forward, labels, rule);
         }
@@ -88,12 +90,19 @@ impl Judged {
         })
     }
 
-    fn take_in(&mut self, trained: &Trained, forward: &Forward, labels: Option<&[usize]>) -> Result<(), EvaluateError> {
+    fn take_in(
+        &mut self,
+        trained: &Trained,
+        forward: &Forward,
+        labels: Option<&[usize]>,
+        scorers: &mut Scorers,
+    ) -> Result<(), EvaluateError> {
+        let names = scorers.names().to_vec();
         let outputs = trained.outputs(forward)?;
         self.pictures += outputs.count();
         for (index, image) in outputs.images().enumerate() {
-            for name in ScoreName::ALL {
-                self.scores.entry(*name).or_default().push(name.score(&image).0);
+            for (name, score) in names.iter().zip(scorers.score(&image)) {
+                self.scores.entry(*name).or_default().push(score.0);
             }
             if let Some(labels) = labels {
                 self.labelled += 1;

@@ -9,10 +9,11 @@ mod report;
 
 use std::path::PathBuf;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use oodwatch::evaluation::{EvaluationError, detection};
+use oodwatch::fit::FitError;
+use oodwatch::package::Head;
 use oodwatch::package::sha256_hex;
-use oodwatch::score::ScoreName;
+use oodwatch::score::{Fitted, Model, ScoreError, ScoreName, Scorers};
 use thiserror::Error;
 
 pub use config::{EvaluateConfig, Group, NetworkConfig, OodConfig};
@@ -20,8 +21,11 @@ pub use judge::Norms;
 pub use report::{NetworkReport, Report, ScoreReport, SetReport};
 
 use crate::config::ConfigError;
+use crate::data::DataSource;
 use crate::files::write_whole;
+use crate::fitting::FitTask;
 use crate::pictures::{PictureError, Pictures};
+use crate::progress;
 use crate::trained::{Trained, TrainedError};
 use judge::{Judged, Task, judge};
 
@@ -80,6 +84,12 @@ pub enum EvaluateError {
         /// Why.
         source: EvaluationError,
     },
+    /// The scores cannot be fitted.
+    #[error("evaluate: {0}")]
+    Fit(#[from] FitError),
+    /// A score cannot be computed.
+    #[error("evaluate: {0}")]
+    Score(#[from] ScoreError),
     /// A file cannot be read or written.
     #[error("evaluate: {path}: {source}", path = path.display())]
     File {
@@ -120,12 +130,13 @@ fn evaluate(config: &EvaluateConfig, network: &NetworkConfig) -> Result<Evaluate
     let [_, height, width] = trained.input.chw();
     let id = set(config, "id", Pictures::labelled(&config.id, height, width)?)?;
     check_classes(network, &trained, &id)?;
-    let id = judged(config, network, "id", &trained, &id)?;
+    let mut scorers = scorers(config, network, &trained)?;
+    let id = judged(config, network, "id", (&trained, &mut scorers), &id)?;
     let mut pictures = vec![id.pictures];
     let mut by_score: std::collections::BTreeMap<ScoreName, Vec<_>> = Default::default();
     for ood in &config.ood {
         let set = set(config, &ood.name, Pictures::unlabelled(&ood.source)?)?;
-        let strange = judged(config, network, &ood.name, &trained, &set)?;
+        let strange = judged(config, network, &ood.name, (&trained, &mut scorers), &set)?;
         pictures.push(strange.pictures);
         for (score, ood_scores) in &strange.scores {
             let found = detection(&id.scores[score], ood_scores).map_err(|source| EvaluateError::Detection {
@@ -166,20 +177,59 @@ fn judged(
     config: &EvaluateConfig,
     network: &NetworkConfig,
     name: &str,
-    trained: &Trained,
+    (trained, scorers): (&Trained, &mut Scorers),
     set: &Set,
 ) -> Result<Judged, EvaluateError> {
-    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {eta}");
-    let bar = ProgressBar::new(set.indices.len() as u64).with_prefix(format!("{} on {name}", network.name));
-    if let Ok(style) = style {
-        bar.set_style(style);
-    }
+    let bar = progress::bar(set.indices.len(), format!("{} on {name}", network.name));
     let background = config.background.filter(|_| name == "id");
-    let task =
-        Task { trained, pictures: &set.pictures, indices: &set.indices, batch_size: config.batch_size, background };
-    let judged = judge(&task, &bar);
+    let (pictures, indices) = (&set.pictures, set.indices.as_slice());
+    let mut task = Task { trained, pictures, indices, batch_size: config.batch_size, background, scorers };
+    let judged = judge(&mut task, &bar);
     bar.finish_and_clear();
     judged
+}
+
+/// Every score with every composition; without pictures to fit on, those that need no fit.
+fn scorers(config: &EvaluateConfig, network: &NetworkConfig, trained: &Trained) -> Result<Scorers, EvaluateError> {
+    let head = trained.head()?;
+    let names: Vec<ScoreName> = ScoreName::all().filter(|name| config.fit.is_some() || !name.needs().fit).collect();
+    let fitted = match &config.fit {
+        Some(source) => fit(config, network, (trained, &head), source, &names)?,
+        None => Fitted { parameters: config.parameters.clone(), ..Fitted::default() },
+    };
+    let model = Model {
+        classes: trained.classes.len(),
+        features: trained.output.features,
+        local_norms: trained.output.local.is_some(),
+        head: Some(&head),
+        fitted: &fitted,
+    };
+    Ok(Scorers::new(&names, &model)?)
+}
+
+fn fit(
+    config: &EvaluateConfig,
+    network: &NetworkConfig,
+    (trained, head): (&Trained, &Head),
+    source: &DataSource,
+    names: &[ScoreName],
+) -> Result<Fitted, EvaluateError> {
+    let [_, height, width] = trained.input.chw();
+    let pictures = Pictures::labelled(source, height, width)?;
+    let bar = progress::bar(pictures.len(), format!("{}: fit", network.name));
+    let task = FitTask {
+        trained,
+        head,
+        pictures: &pictures,
+        batch_size: config.batch_size,
+        names,
+        parameters: &config.parameters,
+        origin: "evaluation",
+        bar: &bar,
+    };
+    let fitted = task.run(|batch| Ok::<_, EvaluateError>(trained.outputs(&trained.forward(batch))?));
+    bar.finish_and_clear();
+    fitted
 }
 
 fn assemble(config: &EvaluateConfig, networks: Vec<Evaluated>) -> Report {

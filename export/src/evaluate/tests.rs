@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use super::*;
+use oodwatch::score::Parameters;
+
 use crate::data::DataSource;
 use crate::loss::BackgroundRule;
 use crate::pictures::Half;
@@ -19,6 +21,8 @@ fn config(folder: &Path) -> EvaluateConfig {
         batch_size: 7,
         background: Some(BackgroundRule::Lowest(0.25)),
         id: write_pictures(folder, 40, 4),
+        fit: Some(write_pictures(folder, 120, 9)),
+        parameters: Parameters::default(),
         networks: ["one", "two"]
             .map(|name| NetworkConfig { name: name.into(), checkpoint: checkpoint.clone() })
             .to_vec(),
@@ -34,7 +38,7 @@ fn every_network_is_judged_on_every_set_with_every_score() {
     assert_eq!(report.id.pictures, 20);
     assert_eq!(report.ood.iter().map(|set| set.pictures).collect::<Vec<_>>(), [15, 15, 15]);
     let [one, two] = report.networks.as_slice() else { panic!("{} networks", report.networks.len()) };
-    assert_eq!(one.scores.len(), ScoreName::ALL.len());
+    assert_eq!(one.scores.len(), ScoreName::all().count());
     for score in one.scores.values() {
         let mean = (score.sets["noise"].auroc + score.sets["more noise"].auroc) / 2.0;
         assert!((score.far.unwrap().auroc - mean).abs() < 1e-12);

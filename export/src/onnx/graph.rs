@@ -3,12 +3,12 @@
 //! A value carries its shape ([`Map`] for [N,C,H,W], [`Vector`] for [N,C]; N stays open), so a
 //! layer that does not fit is refused here, by name, and not by a runtime on a robot.
 
-use prost::Message;
-
-use super::proto::{
+use oodwatch::onnx::proto::{
     AttributeKind, AttributeProto, DataType, Dimension, Extent, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
     TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
+use prost::Message;
+
 use super::{IR_VERSION, OPSET_VERSION, OnnxError};
 use crate::weights::Array;
 
@@ -210,6 +210,7 @@ impl Graph {
             data_type: Some(DataType::Float.into()),
             name: Some(name.to_owned()),
             raw_data: Some(array.values().iter().flat_map(|v| v.to_le_bytes()).collect()),
+            ..TensorProto::default()
         });
         name.to_owned()
     }

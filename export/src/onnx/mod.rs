@@ -1,6 +1,6 @@
 //! Writes a trained network as an ONNX file.
 //!
-//! tch cannot export, so the file is put together here: [`proto`] declares the messages,
+//! tch cannot export, so the file is put together here: [`oodwatch::onnx::proto`] declares the messages,
 //! [`graph`] turns layers into nodes, [`fold`] merges batch norm into the convolution before it,
 //! [`outputs`] adds the outputs that every oodwatch network has, and one file per family
 //! ([`cifar_resnet`]) says how its layers follow each other. Nothing here needs libtorch: the
@@ -14,7 +14,6 @@ pub mod cifar_resnet;
 pub mod fold;
 pub mod graph;
 pub mod outputs;
-pub mod proto;
 
 /// Version of the ONNX file format that is written.
 pub const IR_VERSION: i64 = 8;

@@ -4,13 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use oodwatch::onnx::proto::ModelProto;
 use prost::Message;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::cifar_resnet;
 use super::graph::{Graph, Kernel, Sliding};
-use super::proto::ModelProto;
 use crate::weights::{Array, Tensors};
 
 const CLASSES: usize = 10;

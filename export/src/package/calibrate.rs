@@ -1,17 +1,19 @@
-//! Sets a package's thresholds: ID pictures that the network was never trained on, through ONNX
-//! Runtime, to one conformal threshold per score.
+//! Fits a package's scores on the pictures of its training, and sets their thresholds on ID pictures that the network
+//! was never trained on, both through ONNX Runtime.
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array1, Array2};
-use oodwatch::calibrate::{sorted, threshold};
+use oodwatch::calibrate::{ScoreCalibration, Target};
 use oodwatch::infer::{Network, PRECISION};
-use oodwatch::package::{Calibration, ScoreCalibration};
+use oodwatch::package::{Calibration, Head};
 use oodwatch::preprocess::Preprocessor;
-use oodwatch::score::ScoreName;
+use oodwatch::score::{Fitted, Model, Parameters, ScoreName, Scorers};
 
 use super::ExportError;
+use crate::data::DataSource;
+use crate::fitting::FitTask;
 use crate::pictures::{PictureError, Pictures};
+use crate::progress;
 use crate::trained::Trained;
 
 /// Pictures per run of the network.
@@ -29,52 +31,103 @@ pub(super) struct Wanted<'a> {
     pub(super) pictures: &'a Pictures,
     pub(super) indices: &'a [usize],
     pub(super) origin: String,
-    pub(super) rate: f64,
+    /// The pictures that scores are fitted on, with their classes; without, only scores that need no fit are calibrated.
+    pub(super) fit: Option<&'a DataSource>,
+    pub(super) parameters: &'a Parameters,
+    pub(super) target: Target,
 }
 
-/// Scores the pictures and sets the thresholds.
+/// Fits the scores, scores the pictures, and sets the thresholds.
 pub(super) fn calibrate(
     trained: &Trained,
     network: &mut Network,
     wanted: Wanted<'_>,
 ) -> Result<Calibrated, ExportError> {
-    let mut preprocessor = Preprocessor::new(&trained.input).map_err(PictureError::from)?;
-    let mut scores: BTreeMap<ScoreName, Vec<f32>> = BTreeMap::new();
-    let (mut right, mut labelled) = (0, 0);
-    for indices in wanted.indices.chunks(BATCH) {
-        let batch = wanted.pictures.batch(indices, &mut preprocessor, trained.input.chw())?;
-        let outputs = network.run(batch.view())?;
-        for (image, &index) in outputs.images().zip(indices) {
-            for name in ScoreName::ALL {
-                scores.entry(*name).or_default().push(name.score(&image).0);
-            }
-            if let Some(label) = wanted.pictures.label(index) {
-                labelled += 1;
-                right += usize::from(image.top_class().is_some_and(|(class, _)| class == label));
-            }
-        }
-    }
-    let per_score = |(name, scores)| Ok((name, score_calibration(scores, wanted.rate)?));
+    let head = trained.head()?;
+    let names: Vec<ScoreName> =
+        ScoreName::PLAIN.iter().copied().filter(|name| wanted.fit.is_some() || !name.needs().fit).collect();
+    let fitted = match wanted.fit {
+        Some(source) => fit(trained, &head, network, source, (&names, wanted.parameters))?,
+        None => Fitted { parameters: wanted.parameters.clone(), ..Fitted::default() },
+    };
+    let scored = score(trained, network, &wanted, (&names, &head, &fitted))?;
+    let per_score = |(name, scores)| Ok((name, ScoreCalibration::new(scores, wanted.target)?));
     let calibration = Calibration {
-        head_weight: head_weight(trained)?,
-        head_bias: Array1::from(trained.tensors.any_shape("linear.bias")?.values().to_vec()),
-        scores: scores.into_iter().map(per_score).collect::<Result<_, ExportError>>()?,
+        scores: names.into_iter().zip(scored.scores).map(per_score).collect::<Result<_, ExportError>>()?,
+        fusions: BTreeMap::new(),
+        head: Some(head),
+        fitted,
         images: wanted.indices.len(),
         origin: wanted.origin,
         precision: PRECISION.into(),
         execution_provider: network.execution_provider().to_string(),
     };
-    Ok(Calibrated { calibration, accuracy: (labelled > 0).then(|| right as f64 / labelled as f64) })
+    Ok(Calibrated { calibration, accuracy: scored.accuracy })
 }
 
-fn score_calibration(scores: Vec<f32>, rate: f64) -> Result<ScoreCalibration, ExportError> {
-    let sorted_id_scores = sorted(scores)?;
-    let threshold = threshold(&sorted_id_scores, rate)?;
-    Ok(ScoreCalibration { sorted_id_scores, threshold, rate })
+fn fit(
+    trained: &Trained,
+    head: &Head,
+    network: &mut Network,
+    source: &DataSource,
+    (names, parameters): (&[ScoreName], &Parameters),
+) -> Result<Fitted, ExportError> {
+    let [_, height, width] = trained.input.chw();
+    let pictures = Pictures::labelled(source, height, width)?;
+    let bar = progress::bar(pictures.len(), "fit".into());
+    let origin = super::origin(source, crate::pictures::Half::All);
+    let task = FitTask {
+        trained,
+        head,
+        pictures: &pictures,
+        batch_size: BATCH,
+        names,
+        parameters,
+        origin: &origin,
+        bar: &bar,
+    };
+    let fitted = task.run(|batch| network.run(batch).map_err(ExportError::from));
+    bar.finish_and_clear();
+    fitted
 }
 
-fn head_weight(trained: &Trained) -> Result<Array2<f32>, ExportError> {
-    let shape = [trained.classes.len(), trained.output.features];
-    let weight = trained.tensors.get("linear.weight", &shape)?;
-    Ok(Array2::from_shape_vec(shape, weight.values().to_vec()).map_err(PictureError::from)?)
+/// Scores per name, in the order of the names.
+struct Scored {
+    scores: Vec<Vec<f32>>,
+    accuracy: Option<f64>,
+}
+
+fn score(
+    trained: &Trained,
+    network: &mut Network,
+    wanted: &Wanted<'_>,
+    (names, head, fitted): (&[ScoreName], &Head, &Fitted),
+) -> Result<Scored, ExportError> {
+    let model = Model {
+        classes: trained.classes.len(),
+        features: trained.output.features,
+        local_norms: trained.output.local.is_some(),
+        head: Some(head),
+        fitted,
+    };
+    let mut scorers = Scorers::new(names, &model)?;
+    let mut preprocessor = Preprocessor::new(&trained.input).map_err(PictureError::from)?;
+    let mut scores = vec![Vec::with_capacity(wanted.indices.len()); names.len()];
+    let (mut right, mut labelled) = (0_u32, 0_u32);
+    let bar = progress::bar(wanted.indices.len(), "thresholds".into());
+    for indices in wanted.indices.chunks(BATCH) {
+        let batch = wanted.pictures.batch(indices, &mut preprocessor, trained.input.chw())?;
+        for (image, &index) in network.run(batch.view())?.images().zip(indices) {
+            for (all, score) in scores.iter_mut().zip(scorers.score(&image)) {
+                all.push(score.0);
+            }
+            if let Some(label) = wanted.pictures.label(index) {
+                labelled += 1;
+                right += u32::from(image.top_class().is_some_and(|(class, _)| class == label));
+            }
+        }
+        bar.inc(indices.len() as u64);
+    }
+    bar.finish_and_clear();
+    Ok(Scored { scores, accuracy: (labelled > 0).then(|| f64::from(right) / f64::from(labelled)) })
 }

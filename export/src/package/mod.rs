@@ -12,10 +12,12 @@ mod parity;
 
 use std::path::{Path, PathBuf};
 
-use oodwatch::calibrate::CalibrateError;
+use oodwatch::calibrate::{CalibrateError, Target};
+use oodwatch::fit::FitError;
 use oodwatch::infer::{ExecutionProvider, InferError, Network, NetworkOptions};
 use oodwatch::package::{self, Calibration, Golden, Manifest, Package, PackageError};
 use oodwatch::preprocess::Preprocessor;
+use oodwatch::score::{Parameters, ScoreError};
 use oodwatch::self_test::{self, SelfTestError};
 use thiserror::Error;
 
@@ -35,8 +37,13 @@ pub struct ExportOptions {
     pub calibration: Option<DataSource>,
     /// Which of them.
     pub half: Half,
-    /// Per-frame false-alarm rate that the thresholds are set for, in (0, 1).
-    pub false_alarm_rate: f64,
+    /// ID pictures with their classes that scores are fitted on; without, those that the checkpoint names as its
+    /// training pictures, and if it names none, only scores that need no fit are calibrated.
+    pub fit: Option<DataSource>,
+    /// Settings of the scores.
+    pub parameters: Parameters,
+    /// What the thresholds promise.
+    pub target: Target,
     /// JSON file with the network's measured metrics, taken over into the manifest.
     pub metrics: Option<PathBuf>,
     /// Whether a package at the same place is replaced.
@@ -45,7 +52,15 @@ pub struct ExportOptions {
 
 impl Default for ExportOptions {
     fn default() -> Self {
-        Self { calibration: None, half: Half::Validation, false_alarm_rate: 0.05, metrics: None, force: false }
+        Self {
+            calibration: None,
+            half: Half::Validation,
+            fit: None,
+            parameters: Parameters::default(),
+            target: Target::rate(0.05),
+            metrics: None,
+            force: false,
+        }
     }
 }
 
@@ -56,6 +71,8 @@ pub struct Exported {
     pub id: String,
     /// ONNX Runtime against libtorch.
     pub parity: Parity,
+    /// Pictures that scores were fitted on.
+    pub fit_pictures: usize,
     /// Pictures that set the thresholds.
     pub calibration_pictures: usize,
     /// Share of them whose class is right, where their classes are known.
@@ -99,6 +116,12 @@ pub enum ExportError {
     /// No threshold for such a rate.
     #[error("export: {0}")]
     Calibrate(#[from] CalibrateError),
+    /// The scores cannot be fitted.
+    #[error("export: {0}")]
+    Fit(#[from] FitError),
+    /// A score cannot be computed.
+    #[error("export: {0}")]
+    Score(#[from] ScoreError),
     /// The metrics file cannot be read.
     #[error("export: {path}: {source}", path = path.display())]
     Metrics {
@@ -154,15 +177,29 @@ pub fn export_trained(trained: &Trained, out: &Path, options: &ExportOptions) ->
     let parity = compare(trained, &mut network, &pictures, &compared)?;
 
     let origin = origin(source, options.half);
-    let wanted = calibrate::Wanted { pictures: &pictures, indices: &indices, origin, rate: options.false_alarm_rate };
+    let fit = options.fit.as_ref().or(trained.training.as_ref());
+    if fit.is_none() {
+        log::warn!(
+            "export: the checkpoint names no training pictures, so fitted scores are left out; --fit names some"
+        );
+    }
+    let wanted = calibrate::Wanted {
+        pictures: &pictures,
+        indices: &indices,
+        origin,
+        fit,
+        parameters: &options.parameters,
+        target: options.target,
+    };
     let calibrated = calibrate::calibrate(trained, &mut network, wanted)?;
     manifest::add_measurements(&mut manifest, &parity, calibrated.accuracy, metrics.as_ref());
 
-    let golden = golden::golden(trained)?;
+    let golden = golden::golden(trained, &manifest, &calibrated.calibration)?;
+    let fit_pictures = calibrated.calibration.fitted.images;
     let contents = Contents { model_onnx, manifest, calibration: calibrated.calibration, golden };
     rehearse(&contents, out)?;
     let id = contents.write(out, options.force)?;
-    Ok(Exported { id, parity, calibration_pictures: indices.len(), accuracy: calibrated.accuracy })
+    Ok(Exported { id, parity, fit_pictures, calibration_pictures: indices.len(), accuracy: calibrated.accuracy })
 }
 
 /// All that a package is written from.
@@ -191,7 +228,7 @@ fn rehearse(contents: &Contents, out: &Path) -> Result<(), ExportError> {
     contents.write(&dir, false)?;
     let package = Package::open(&dir)?;
     let mut network = Network::open(&package, &on_cpu().execution_providers)?;
-    self_test::run(&mut network, &package.golden)?;
+    self_test::run(&mut network, &package.golden, &package.model(), None)?;
     Ok(())
 }
 

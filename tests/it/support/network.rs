@@ -7,13 +7,12 @@ use std::path::Path;
 
 use image::RgbImage;
 use ndarray::{Array, Array1, Array2, Array4, ArrayView4, s};
-use oodwatch::calibrate::{sorted, threshold};
+use oodwatch::calibrate::{ScoreCalibration, Target};
 use oodwatch::infer::NetworkOutputs;
 use oodwatch::package::{
-    self, Calibration, Color, DType, Golden, InputSpec, Layout, LocalSpec, Manifest, OutputSpec, Resize, SCHEMA,
-    ScoreCalibration,
+    self, Calibration, Color, DType, Golden, Head, InputSpec, Layout, LocalSpec, Manifest, OutputSpec, Resize, SCHEMA,
 };
-use oodwatch::score::ScoreName;
+use oodwatch::score::{Fitted, Model, ScoreName, Scorers};
 
 /// Side of the input in pixels.
 pub(crate) const SIDE: usize = 8;
@@ -83,22 +82,45 @@ pub(crate) fn input(image: &RgbImage) -> Array4<f32> {
     })
 }
 
+/// The scores that need no fitting.
+pub(crate) fn unfitted() -> Vec<ScoreName> {
+    ScoreName::PLAIN.iter().copied().filter(|name| !name.needs().fit).collect()
+}
+
+fn head() -> Head {
+    Head {
+        weight: Array2::from_shape_fn((HEAD.len(), CHANNELS), |(k, c)| HEAD[k][c]),
+        bias: Array1::from_iter(HEAD_BIAS),
+    }
+}
+
+/// Scores of everything in `outputs`: per image, in the order of [`unfitted`].
+fn scores(outputs: &NetworkOutputs) -> Vec<Vec<f32>> {
+    let (head, fitted) = (head(), Fitted::default());
+    let mut scorers = Scorers::new(&unfitted(), &Model::new(&manifest(), Some(&head), &fitted)).unwrap();
+    outputs.images().map(|image| scorers.score(&image).iter().map(|score| score.0).collect()).collect()
+}
+
 /// The score of an 8x8 picture.
 pub(crate) fn score(name: ScoreName, image: &RgbImage) -> f32 {
-    name.score(&forward(input(image).view()).images().next().unwrap()).0
+    let place = unfitted().iter().position(|other| *other == name).unwrap();
+    scores(&forward(input(image).view()))[0][place]
 }
 
 pub(crate) fn calibration() -> Calibration {
-    let calibrate = |name: &ScoreName| {
-        let scores = (0..CALIBRATION_PICTURES).map(|number| score(*name, &super::known(number))).collect();
-        let sorted_id_scores = sorted(scores).unwrap();
-        let threshold = threshold(&sorted_id_scores, RATE).unwrap();
-        (*name, ScoreCalibration { sorted_id_scores, threshold, rate: RATE })
+    let of_pictures: Vec<Vec<f32>> = (0..CALIBRATION_PICTURES)
+        .map(|number| scores(&forward(input(&super::known(number)).view())).remove(0))
+        .collect();
+    let calibrate = |(place, name): (usize, ScoreName)| {
+        let scores = of_pictures.iter().map(|scores| scores[place]).collect();
+        let calibrated = ScoreCalibration::new(scores, Target::rate(RATE));
+        (name, calibrated.unwrap_or_else(|error| panic!("{name}: {error}")))
     };
     Calibration {
-        head_weight: Array2::from_shape_fn((HEAD.len(), CHANNELS), |(k, c)| HEAD[k][c]),
-        head_bias: Array1::from_iter(HEAD_BIAS),
-        scores: ScoreName::ALL.iter().map(calibrate).collect(),
+        head: Some(head()),
+        fitted: Fitted::default(),
+        scores: unfitted().into_iter().enumerate().map(calibrate).collect(),
+        fusions: BTreeMap::new(),
         images: CALIBRATION_PICTURES as usize,
         origin: "drawn by the tests".into(),
         precision: "fp32".into(),
@@ -110,9 +132,10 @@ pub(crate) fn golden() -> Golden {
     let inputs =
         Array::from_shape_fn((2, 3, SIDE, SIDE), |(n, c, y, x)| ((n * 7 + c * 5 + y * 3 + x) % 11) as f32 / 11.0);
     let outputs = forward(inputs.view());
-    let scores = |name: &ScoreName| (*name, outputs.images().map(|image| name.score(&image).0).collect());
+    let of_images = scores(&outputs);
+    let of_name = |(place, name)| (name, of_images.iter().map(|scores| scores[place]).collect());
     Golden {
-        scores: ScoreName::ALL.iter().map(scores).collect(),
+        scores: unfitted().into_iter().enumerate().map(of_name).collect(),
         inputs,
         logits: outputs.logits,
         features: outputs.features,

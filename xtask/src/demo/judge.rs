@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
-use oodwatch::calibrate::beta_binomial_interval;
+use oodwatch::calibrate::{Target, beta_binomial_interval};
 use oodwatch::verdict::Verdict;
 
 use super::monitor::Watched;
@@ -141,7 +141,7 @@ fn quantile(sorted: &[u64], q: f64) -> u64 {
 /// # Errors
 /// When the calibration was too small for its rate.
 pub(super) fn allowed_flags(calibrated_on: usize, rate: f64, known: usize) -> Result<(usize, usize)> {
-    Ok(beta_binomial_interval(calibrated_on, rate, known, COVERAGE)?)
+    Ok(beta_binomial_interval(calibrated_on, Target::rate(rate), known, COVERAGE)?)
 }
 
 /// What of the demo does not hold, in plain sentences; empty when all does.

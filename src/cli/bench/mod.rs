@@ -1,19 +1,21 @@
-//! `oodwatch bench`: how long every stage of a frame's way takes on this machine.
+//! `oodwatch bench`: how long every stage of a frame's way takes on this machine, and what each score costs.
 
-use std::path::PathBuf;
+mod scores;
+
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use jiff::Timestamp;
+use oodwatch::calibrate::{Criterion, Judge};
 use oodwatch::config::ModelConfig;
 use oodwatch::decide::{DecideConfig, Decider};
 use oodwatch::decode::{Content, Decoder};
 use oodwatch::infer::ExecutionProvider;
 use oodwatch::open;
-use oodwatch::package::{Package, ScoreCalibration};
+use oodwatch::package::Package;
 use oodwatch::pipeline::Pipeline;
-use oodwatch::score::{Score, ScoreName};
 use oodwatch::source::{self, Frame, Source, SourceError};
 
 use super::exit::CliError;
@@ -24,11 +26,17 @@ const WARM_UP_FRAMES: usize = 10;
 const STAGES: [&str; 6] = ["source", "decode", "preprocess", "infer", "score", "decide"];
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  oodwatch bench --model models/cifar10-resnet20 --source footage.mp4 --frames 500")]
+#[command(
+    after_help = "Example:\n  oodwatch bench --model models/cifar10-resnet20 --source footage.mp4 --frames 500\n  \
+                  oodwatch bench --scores"
+)]
 pub(crate) struct Arguments {
     /// Folder of the model package
-    #[arg(long, value_name = "PKG")]
-    model: PathBuf,
+    #[arg(long, value_name = "PKG", required_unless_present = "scores")]
+    model: Option<PathBuf>,
+    /// Measure every score instead, on synthetic outputs of K=10, C=64 and of K=1000, C=1280
+    #[arg(long, conflicts_with_all = ["model", "source", "size", "frames", "execution_provider", "threads"])]
+    scores: bool,
     /// Pictures or a video to run [default: synthetic pictures]
     #[arg(long, value_name = "PATH")]
     source: Option<PathBuf>,
@@ -60,21 +68,28 @@ fn positive(text: &str) -> Result<usize, String> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let package = Package::open(&arguments.model)?;
+    match &arguments.model {
+        Some(model) => stages(arguments, model),
+        None => scores::run(),
+    }
+}
+
+fn stages(arguments: &Arguments, model: &Path) -> anyhow::Result<()> {
+    let package = Package::open(model)?;
     let model = ModelConfig {
         execution_providers: vec![arguments.execution_provider],
         threads: arguments.threads,
-        ..ModelConfig::new(&arguments.model)
+        ..ModelConfig::new(model)
     };
-    let score = ScoreName::Energy;
-    let pipeline = open::open(&package, &model, vec![score])?.pipeline;
-    let calibration = open::calibration(&package, &pipeline, score)?.clone();
+    let criterion = Criterion::default();
+    let pipeline = open::open(&package, &model, criterion.scores())?.pipeline;
+    let judge = open::judge(&package, &pipeline, &criterion)?;
     let mut source: Box<dyn Source> = match &arguments.source {
         Some(path) => source::open(&source::config_for_path(path))?,
         None => Box::new(Synthetic::new(arguments.size, arguments.frames + WARM_UP_FRAMES)),
     };
     let decider = Decider::new(&DecideConfig::default(), Instant::now());
-    let bench = Bench { decoder: Decoder::default(), pipeline, calibration, decider, laps: Vec::new(), bad: 0 };
+    let bench = Bench { decoder: Decoder::default(), pipeline, judge, decider, laps: Vec::new(), bad: 0 };
     let measured = bench.measure(source.as_mut(), arguments.frames)?;
     print(&measured)
 }
@@ -85,7 +100,7 @@ type Lap = [Duration; STAGES.len()];
 struct Bench {
     decoder: Decoder,
     pipeline: Pipeline,
-    calibration: ScoreCalibration,
+    judge: Judge,
     decider: Decider,
     laps: Vec<Lap>,
     bad: u64,
@@ -129,7 +144,7 @@ impl Bench {
         let decode = decoding.elapsed();
         let judged = self.pipeline.judge(image)?;
         let deciding = Instant::now();
-        let judgement = self.calibration.judge(judged.scores.first().copied().unwrap_or(Score(f32::NAN)));
+        let judgement = self.judge.judge(&judged.scores, judged.top_class.map(|(class, _)| class));
         let _ = std::hint::black_box(self.decider.on_judged(&judgement, Duration::ZERO));
         let timings = judged.timings;
         self.laps.push([source, decode, timings.preprocess, timings.infer, timings.score, deciding.elapsed()]);
@@ -156,17 +171,14 @@ fn print(measured: &Measured) -> anyhow::Result<()> {
 
 fn row(name: &str, mut times: Vec<Duration>, total: Duration) -> String {
     times.sort();
-    let us = |time: Duration| time.as_secs_f64() * 1e6;
-    // The smallest time that at least this share of the frames do not exceed.
-    let quantile = |share: f64| times[((times.len() as f64 * share).ceil() as usize).clamp(1, times.len()) - 1];
+    let us = |share: f64| quantile(&times, share).as_secs_f64() * 1e6;
     let share = times.iter().sum::<Duration>().as_secs_f64() / total.as_secs_f64().max(f64::EPSILON);
-    format!(
-        "{name:<11}{:>10.1}{:>10.1}{:>10.1}{:>7.1}%",
-        us(quantile(0.5)),
-        us(quantile(0.99)),
-        us(quantile(1.0)),
-        share * 100.0
-    )
+    format!("{name:<11}{:>10.1}{:>10.1}{:>10.1}{:>7.1}%", us(0.5), us(0.99), us(1.0), share * 100.0)
+}
+
+/// The smallest of ascending times that at least this share of them do not exceed.
+fn quantile(sorted: &[Duration], share: f64) -> Duration {
+    sorted[((sorted.len() as f64 * share).ceil() as usize).clamp(1, sorted.len()) - 1]
 }
 
 /// The largest resident size of this process so far.

@@ -1,10 +1,13 @@
 //! The ONNX messages that a classifier needs, as protobuf structs.
 //!
 //! A hand-declared subset of `onnx.proto` (IR version 8, Apache-2.0, the ONNX project): field
-//! numbers and types are the specification's, fields that we never write are left out, and
+//! numbers and types are the specification's, fields that we neither read nor write are left out, and
 //! whoever reads the file sees them as unset. Repeated numbers are written one by one
 //! (`packed = "false"`), as the specification's proto2 syntax does; readers such as rten refuse
-//! the packed form.
+//! the packed form. prost reads both forms.
+//!
+//! These structs drop the fields they do not know. A file of somebody else is therefore never decoded as a whole and
+//! written again; [`super::rewrite`] changes its bytes instead.
 
 use prost::{Enumeration, Message, Oneof};
 
@@ -99,9 +102,15 @@ pub struct AttributeProto {
     /// Name of the attribute.
     #[prost(string, optional, tag = "1")]
     pub name: Option<String>,
+    /// Value of [`AttributeKind::Float`].
+    #[prost(float, optional, tag = "2")]
+    pub f: Option<f32>,
     /// Value of [`AttributeKind::Int`].
     #[prost(int64, optional, tag = "3")]
     pub i: Option<i64>,
+    /// Value of [`AttributeKind::Tensor`].
+    #[prost(message, optional, tag = "5")]
+    pub t: Option<TensorProto>,
     /// Value of [`AttributeKind::Ints`].
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
@@ -116,8 +125,12 @@ pub struct AttributeProto {
 pub enum AttributeKind {
     /// Nothing set.
     Undefined = 0,
+    /// One number.
+    Float = 1,
     /// One integer.
     Int = 2,
+    /// One tensor.
+    Tensor = 4,
     /// A list of integers.
     Ints = 7,
 }
@@ -131,6 +144,12 @@ pub struct TensorProto {
     /// Element type.
     #[prost(enumeration = "DataType", optional, tag = "2")]
     pub data_type: Option<i32>,
+    /// The elements of an `f32` tensor, where `raw_data` is not used.
+    #[prost(float, repeated, packed = "false", tag = "4")]
+    pub float_data: Vec<f32>,
+    /// The elements of an `i64` tensor, where `raw_data` is not used.
+    #[prost(int64, repeated, packed = "false", tag = "7")]
+    pub int64_data: Vec<i64>,
     /// Name by which nodes read it.
     #[prost(string, optional, tag = "8")]
     pub name: Option<String>,
@@ -147,6 +166,12 @@ pub enum DataType {
     Undefined = 0,
     /// `f32`.
     Float = 1,
+    /// `u8`.
+    Uint8 = 2,
+    /// `i64`.
+    Int64 = 7,
+    /// IEEE half precision.
+    Float16 = 10,
 }
 
 /// Name and type of an input or output.

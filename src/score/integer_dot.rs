@@ -1,0 +1,123 @@
+//! Products of many rows of eight-bit integers with one vector of 16-bit ones, exact in 32 bits.
+//!
+//! The plain loop is fast where the compiler finds the multiply-add of 16-bit pairs by itself. On x86-64 it does not,
+//! so that instruction is called by name there, through `pulp`, which has made sure that the processor has it.
+
+/// Numbers that are taken at a time; rows are filled up with zeros to a multiple of it.
+pub(super) const WIDTH: usize = 32;
+
+/// `products[i] = sum_j codes[i, j] query[j]`, row after row of `query.len()` blocks. The caller sees to it that no sum
+/// leaves 32 bits.
+pub(super) fn products(codes: &[[i8; WIDTH]], query: &[[i16; WIDTH]], products: &mut [i32]) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = *x86::SIMD {
+        return x86::products(simd, codes, query, products);
+    }
+    plain_products(codes, query, products);
+}
+
+fn plain_products(codes: &[[i8; WIDTH]], query: &[[i16; WIDTH]], products: &mut [i32]) {
+    for (row, product) in codes.chunks_exact(query.len().max(1)).zip(products) {
+        let pairs = row.as_flattened().iter().zip(query.as_flattened());
+        let terms = pairs.map(|(code, query)| i32::from(*code).wrapping_mul(i32::from(*query)));
+        *product = terms.fold(0, i32::wrapping_add);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::sync::LazyLock;
+
+    use pulp::x86::V3;
+    use pulp::{cast, i8x16, i16x16, i32x8};
+
+    use super::WIDTH;
+
+    /// The processor's AVX2, if it has it.
+    pub(super) static SIMD: LazyLock<Option<V3>> = LazyLock::new(V3::try_new);
+
+    /// Rows that are multiplied together: so many streams the processor fetches ahead side by side.
+    const ROWS: usize = 4;
+
+    pub(super) fn products(simd: V3, codes: &[[i8; WIDTH]], query: &[[i16; WIDTH]], products: &mut [i32]) {
+        simd.vectorize(Products { simd, codes, query, products });
+    }
+
+    struct Products<'a> {
+        simd: V3,
+        codes: &'a [[i8; WIDTH]],
+        query: &'a [[i16; WIDTH]],
+        products: &'a mut [i32],
+    }
+
+    impl pulp::NullaryFnOnce for Products<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn call(self) {
+            let Self { simd, codes, query, products } = self;
+            let width = query.len().max(1);
+            let (blocks, rest) = products.as_chunks_mut::<ROWS>();
+            let (block_codes, rest_codes) = codes.split_at((blocks.len() * ROWS * width).min(codes.len()));
+            for (codes, products) in block_codes.chunks_exact(ROWS * width).zip(blocks) {
+                let (first, second) = codes.split_at(2 * width);
+                let ((a, b), (c, d)) = (first.split_at(width), second.split_at(width));
+                *products = rows(simd, [a, b, c, d], query);
+            }
+            for (codes, product) in rest_codes.chunks_exact(width).zip(rest) {
+                [*product] = rows(simd, [codes], query);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn rows<const N: usize>(simd: V3, rows: [&[[i8; WIDTH]]; N], query: &[[i16; WIDTH]]) -> [i32; N] {
+        let mut sums = [[simd.splat_i32x8(0); 2]; N];
+        for (place, query) in query.iter().enumerate() {
+            let query: [i16x16; 2] = cast(*query);
+            for (sums, row) in sums.iter_mut().zip(rows) {
+                let Some(codes) = row.get(place) else { continue };
+                let codes: [i8x16; 2] = cast(*codes);
+                for half in 0..2 {
+                    sums[half] = simd.wrapping_add_i32x8(sums[half], pair_products(simd, codes[half], query[half]));
+                }
+            }
+        }
+        sums.map(|[low, high]| {
+            let lanes: [i32; 8] = cast(simd.wrapping_add_i32x8(low, high));
+            lanes.iter().fold(0, |sum, lane| i32::wrapping_add(sum, *lane))
+        })
+    }
+
+    /// Products of 16 pairs, added up two by two.
+    #[inline(always)]
+    fn pair_products(simd: V3, codes: i8x16, query: i16x16) -> i32x8 {
+        let wide = simd.avx2._mm256_cvtepi8_epi16(cast(codes));
+        cast(simd.avx2._mm256_madd_epi16(wide, cast(query)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_are_exact_at_the_largest_numbers_and_every_count_of_rows() {
+        for (rows, blocks) in [(0, 1), (1, 1), (3, 2), (4, 1), (9, 5)] {
+            let mut random = fastrand::Rng::with_seed(rows as u64);
+            let codes: Vec<[i8; WIDTH]> =
+                (0..rows * blocks).map(|_| std::array::from_fn(|_| random.i8(-127..=127))).collect();
+            let query: Vec<[i16; WIDTH]> =
+                (0..blocks).map(|_| std::array::from_fn(|_| if random.bool() { 13_000 } else { -13_000 })).collect();
+            let (mut fast, mut plain) = (vec![0; rows], vec![0; rows]);
+            products(&codes, &query, &mut fast);
+            plain_products(&codes, &query, &mut plain);
+            assert_eq!(fast, plain);
+            let want = |row: usize| -> i64 {
+                let row = codes[row * blocks..][..blocks].as_flattened();
+                row.iter().zip(query.as_flattened()).map(|(code, query)| i64::from(*code) * i64::from(*query)).sum()
+            };
+            assert!(fast.iter().enumerate().all(|(row, got)| i64::from(*got) == want(row)));
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Which rows of a matrix lie nearest to a frame's vector, found without reading the matrix.
+//!
+//! Each row is rounded to eight bits, and the norm of what eight bits leave out is kept exactly. A pass over the rounded
+//! rows bounds every row's product with the query from both sides (Cauchy-Schwarz on what was left out, no
+//! approximation); only rows whose upper bound reaches the k-th largest lower bound can be among the k nearest, and
+//! those few are left to be looked at in full. The answer is that of a full scan, from a quarter of the memory traffic.
+
+use super::integer_dot::{self, WIDTH};
+use super::kernels::vectorised;
+use super::metric::dot;
+
+/// Largest magnitude of an eight-bit code.
+const CODE_MAX: f64 = 127.0;
+
+/// Rows r_i, of which those with the largest `<q, r_i> + bias_i` are wanted, q being a frame's vector.
+#[derive(Debug)]
+pub(super) struct Screen {
+    /// Row by row, each filled up with zeros to whole [`WIDTH`]s.
+    codes: Vec<[i8; WIDTH]>,
+    bounds: Vec<RowBounds>,
+    /// The query, rounded to as many bits as a 32-bit sum of products leaves room for.
+    query: Vec<[i16; WIDTH]>,
+    query_max: f64,
+    products: Vec<i32>,
+    uppers: Vec<f64>,
+    lowers: Vec<f64>,
+    candidates: Vec<u32>,
+}
+
+/// What bounds a row's product with any query.
+#[derive(Debug, Clone, Copy)]
+struct RowBounds {
+    /// r is about step * code.
+    step: f64,
+    /// ||r - step * code||.
+    left_out: f64,
+    /// ||r||.
+    norm: f64,
+    bias: f64,
+}
+
+impl Screen {
+    /// For the largest inner products `<q, r_i>`, of rows of `columns` numbers.
+    pub(super) fn for_products<R: AsRef<[f64]>>(rows: impl Iterator<Item = R>, columns: usize) -> Self {
+        Self::new(rows, columns, |_| 0.0)
+    }
+
+    /// For the smallest Euclidean distances: ||q - r||^2 / 2 falls as `<q, r> - ||r||^2 / 2` grows.
+    pub(super) fn for_distances<R: AsRef<[f64]>>(rows: impl Iterator<Item = R>, columns: usize) -> Self {
+        Self::new(rows, columns, |norm| -norm * norm / 2.0)
+    }
+
+    fn new<R: AsRef<[f64]>>(rows: impl Iterator<Item = R>, columns: usize, bias: impl Fn(f64) -> f64) -> Self {
+        let mut codes = Vec::new();
+        let bounds: Vec<RowBounds> = rows.map(|row| RowBounds::new(row.as_ref(), &bias, &mut codes)).collect();
+        let count = bounds.len();
+        let query_max = (f64::from(i32::MAX) / (CODE_MAX * columns.max(1) as f64)).min(f64::from(i16::MAX)).floor();
+        Self {
+            codes,
+            bounds,
+            query: vec![[0; WIDTH]; columns.div_ceil(WIDTH)],
+            query_max,
+            products: vec![0; count],
+            uppers: vec![0.0; count],
+            lowers: vec![0.0; count],
+            candidates: Vec::with_capacity(count),
+        }
+    }
+
+    /// Number of rows.
+    pub(super) fn len(&self) -> usize {
+        self.bounds.len()
+    }
+
+    /// Rows among which the k nearest are, in ascending order; hardly more than k as a rule, all rows where there are no
+    /// more than k or the query is not finite.
+    pub(super) fn candidates(&mut self, query: &[f64], k: usize) -> &[u32] {
+        self.candidates.clear();
+        let norm = dot(query, query).sqrt();
+        if self.len() <= k || k == 0 || !norm.is_finite() {
+            self.candidates.extend(0..self.len() as u32);
+            return &self.candidates;
+        }
+        let (step, left_out) = self.round(query);
+        integer_dot::products(&self.codes, &self.query, &mut self.products);
+        self.bound(step, norm + left_out, left_out);
+        let threshold = kth_largest(&mut self.lowers, k);
+        let reaching = self.uppers.iter().enumerate().filter(|(_, upper)| **upper >= threshold);
+        self.candidates.extend(reaching.map(|(index, _)| index as u32));
+        &self.candidates
+    }
+
+    /// Rounds the query to integers of `step`; gives the step and the norm of what rounding leaves out.
+    fn round(&mut self, query: &[f64]) -> (f64, f64) {
+        let max = query.iter().fold(0.0_f64, |max, x| max.max(x.abs()));
+        let step = max / self.query_max;
+        let inverse = if step > 0.0 { 1.0 / step } else { 0.0 };
+        (step, round_to(query, step, inverse, self.query.as_flattened_mut()).sqrt())
+    }
+
+    /// Bounds `<q, r_i> + bias_i` of every row. With q = q' + dq and r = r' + dr, q' and r' being the integers of both:
+    /// `<q, r> = <q', r'> + <q', dr> + <dq, r>`.
+    fn bound(&mut self, step: f64, rounded_norm: f64, left_out: f64) {
+        let results = self.uppers.iter_mut().zip(&mut self.lowers);
+        for ((product, row), (upper, lower)) in self.products.iter().zip(&self.bounds).zip(results) {
+            let middle = f64::from(*product) * step * row.step + row.bias;
+            let slack = rounded_norm * row.left_out + left_out * row.norm;
+            (*upper, *lower) = (middle + slack, middle - slack);
+        }
+    }
+}
+
+vectorised! {
+    /// Rounds to multiples of `step`; gives the sum of the squares of what that leaves out.
+    fn round_to(query: &[f64], step: f64, inverse: f64, rounded: &mut [i16]) -> f64 {
+        /// Adding it rounds to the nearest integer, which then stands in the low bits.
+        const ROUND: f64 = 6_755_399_441_055_744.0;
+        let mut left_out = [0.0; 8];
+        for (place, (rounded, x)) in rounded.iter_mut().zip(query).enumerate() {
+            let shifted = x * inverse + ROUND;
+            *rounded = shifted.to_bits() as i16;
+            let rest = x - step * (shifted - ROUND);
+            left_out[place % 8] += rest * rest;
+        }
+        left_out.iter().sum()
+    }
+}
+
+/// The k-th largest of more than k numbers, which are reordered.
+fn kth_largest(numbers: &mut [f64], k: usize) -> f64 {
+    if k == 1 {
+        return numbers.iter().fold(f64::NEG_INFINITY, |max, number| max.max(*number));
+    }
+    let place = numbers.len() - k;
+    *numbers.select_nth_unstable_by(place, f64::total_cmp).1
+}
+
+impl RowBounds {
+    /// Of one row, whose codes are added to `codes`.
+    fn new(row: &[f64], bias: impl Fn(f64) -> f64, codes: &mut Vec<[i8; WIDTH]>) -> Self {
+        let step = row.iter().fold(0.0_f64, |max, x| max.max(x.abs())) / CODE_MAX;
+        let (mut left_out, mut square) = (0.0, 0.0);
+        let first = codes.len();
+        codes.resize(first + row.len().div_ceil(WIDTH), [0; WIDTH]);
+        for (place, x) in codes[first..].as_flattened_mut().iter_mut().zip(row) {
+            let code = if step > 0.0 { (x / step).round() } else { 0.0 };
+            *place = code as i8;
+            left_out += (x - step * code).powi(2);
+            square += x * x;
+        }
+        let norm = square.sqrt();
+        Self { step, left_out: left_out.sqrt(), norm, bias: bias(norm) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::score::metric::square_distance;
+
+    /// The k best rows by a full scan.
+    fn scan(rows: &[Vec<f64>], k: usize, value: impl Fn(&[f64]) -> f64) -> Vec<u32> {
+        let mut order: Vec<u32> = (0..rows.len() as u32).collect();
+        let value = |row: &u32| value(&rows[*row as usize]);
+        order.sort_by(|a, b| value(b).total_cmp(&value(a)));
+        order.truncate(k);
+        order
+    }
+
+    fn random_rows(count: usize, columns: usize, seed: u64) -> Vec<Vec<f64>> {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut row = || (0..columns).map(|i| (random.f64() - 0.3) / (1.0 + i as f64)).collect();
+        (0..count).map(|_| row()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn the_k_nearest_are_always_among_the_candidates(
+            count in 1..60_usize, columns in 1..90_usize, k in 1..8_usize, seed in 0..u64::MAX,
+        ) {
+            let rows = random_rows(count, columns, seed);
+            let query = random_rows(1, columns, !seed).remove(0);
+            let mut screen = Screen::for_products(rows.iter(), columns);
+            let candidates = screen.candidates(&query, k);
+            prop_assert!(scan(&rows, k, |row| dot(row, &query)).iter().all(|row| candidates.contains(row)));
+            let mut screen = Screen::for_distances(rows.iter(), columns);
+            let candidates = screen.candidates(&query, k);
+            let wanted = scan(&rows, k, |row| -square_distance(row, &query));
+            prop_assert!(wanted.iter().all(|row| candidates.contains(row)));
+        }
+    }
+
+    #[test]
+    fn most_rows_are_never_looked_at_in_full() {
+        let rows = random_rows(500, 64, 7);
+        let query = random_rows(1, 64, 8).remove(0);
+        let found = Screen::for_distances(rows.iter(), 64).candidates(&query, 1).len();
+        assert!(found < 50, "{found} of 500");
+    }
+
+    #[test]
+    fn zero_rows_zero_queries_and_nan_make_no_trouble() {
+        let mut screen = Screen::for_distances([[0.0, 0.0], [3.0, 4.0], [0.0, 1.0]].iter(), 2);
+        assert_eq!(screen.candidates(&[0.0, 0.0], 1), [0]);
+        assert_eq!(screen.candidates(&[f64::NAN, 0.0], 1), [0, 1, 2]);
+        assert_eq!(screen.candidates(&[0.0, 0.0], 3), [0, 1, 2]);
+        assert_eq!(screen.candidates(&[3.0, 3.0], 1), [1]);
+    }
+}
