@@ -5,6 +5,8 @@
 
 mod classes;
 mod dice;
+#[cfg(test)]
+mod edge_cases;
 mod error;
 mod feature_norm;
 mod fits;

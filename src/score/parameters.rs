@@ -149,6 +149,9 @@ parameters! {
         k: usize = 50,
         /// Most ID frames that are kept.
         bank: usize = 10_000,
+        /// Largest bank that is searched exactly, in numbers (frames times features). A larger one gets an approximate
+        /// index, whose distances are never too small.
+        exact: usize = 25_600_000,
     }
 }
 parameters! {

@@ -72,30 +72,40 @@ fn skewed_feature(random: &mut fastrand::Rng, class: usize, dimensions: usize) -
 }
 
 /// The definition, in plain f64 loops over a pseudo-inverse.
-fn plain_mahalanobis(frames: &[(Vec<f32>, usize)], classes: usize, z: &[f32]) -> f64 {
-    let dimensions = z.len();
-    let mean_of = |class: usize| {
-        let rows: Vec<_> = frames.iter().filter(|(_, label)| *label == class).collect();
-        Array1::from_shape_fn(dimensions, |i| {
-            rows.iter().map(|(row, _)| f64::from(row[i])).sum::<f64>() / rows.len() as f64
-        })
-    };
-    let means: Vec<Array1<f64>> = (0..classes).map(mean_of).collect();
-    let mut covariance = Array2::<f64>::zeros((dimensions, dimensions));
-    for (row, label) in frames {
-        let x = Array1::from_iter(row.iter().map(|x| f64::from(*x))) - &means[*label];
-        for i in 0..dimensions {
-            covariance.row_mut(i).scaled_add(x[i] / frames.len() as f64, &x);
+struct Plain {
+    means: Vec<Array1<f64>>,
+    eigen: (Array1<f64>, Array2<f64>),
+}
+
+impl Plain {
+    fn new(frames: &[(Vec<f32>, usize)], classes: usize, dimensions: usize) -> Self {
+        let mean_of = |class: usize| {
+            let rows: Vec<_> = frames.iter().filter(|(_, label)| *label == class).collect();
+            Array1::from_shape_fn(dimensions, |i| {
+                rows.iter().map(|(row, _)| f64::from(row[i])).sum::<f64>() / rows.len() as f64
+            })
+        };
+        let means: Vec<Array1<f64>> = (0..classes).map(mean_of).collect();
+        let mut covariance = Array2::<f64>::zeros((dimensions, dimensions));
+        for (row, label) in frames {
+            let x = Array1::from_iter(row.iter().map(|x| f64::from(*x))) - &means[*label];
+            for i in 0..dimensions {
+                covariance.row_mut(i).scaled_add(x[i] / frames.len() as f64, &x);
+            }
         }
+        Self { means, eigen: symmetric_eigen(covariance.view()).unwrap() }
     }
-    let (values, vectors) = symmetric_eigen(covariance.view()).unwrap();
-    let cut = values[dimensions - 1] * dimensions as f64 * f64::from(f32::EPSILON);
-    let z = Array1::from_iter(z.iter().map(|x| f64::from(*x)));
-    let distance = |mean: &Array1<f64>| {
-        let along = vectors.dot(&(&z - mean));
-        along.iter().zip(&values).filter(|(_, value)| **value > cut).map(|(a, value)| a * a / value).sum::<f64>()
-    };
-    means.iter().map(distance).fold(f64::INFINITY, f64::min)
+
+    fn distance(&self, z: &[f32]) -> f64 {
+        let (values, vectors) = &self.eigen;
+        let cut = values[values.len() - 1] * values.len() as f64 * f64::from(f32::EPSILON);
+        let z = Array1::from_iter(z.iter().map(|x| f64::from(*x)));
+        let to = |mean: &Array1<f64>| {
+            let along = vectors.dot(&(&z - mean));
+            along.iter().zip(values).filter(|(_, value)| **value > cut).map(|(a, value)| a * a / value).sum::<f64>()
+        };
+        self.means.iter().map(to).fold(f64::INFINITY, f64::min)
+    }
 }
 
 #[test]
@@ -108,14 +118,14 @@ fn singular_covariances_and_many_classes_agree_with_plain_f64_loops() {
         let mut fit = Fit::new(&[Mahalanobis], classes, dimensions, None, Parameters::default());
         frames.iter().for_each(|(features, label)| fit.add(&outputs(features, &logits), Some(*label)).unwrap());
         let fitted = fit.finish("a test").unwrap();
+        let plain = Plain::new(&frames, classes, dimensions);
         let model = Model { classes, features: dimensions, local_norms: false, head: None, fitted: &fitted };
         let mut scorers = Scorers::new(&[ScoreName::Mahalanobis], &model).unwrap();
         for i in 0..30 {
             let (mut z, _) = frame(i);
             // What was constant in fitting is not measured, whatever it becomes.
             z[dimensions - 2] = i as f32;
-            let got = f64::from(scorers.score(&outputs(&z, &logits))[0].0);
-            let want = plain_mahalanobis(&frames, classes, &z);
+            let (got, want) = (f64::from(scorers.score(&outputs(&z, &logits))[0].0), plain.distance(&z));
             assert!((got - want).abs() <= 1e-5 * want, "{got}, wanted {want}");
         }
     }

@@ -10,8 +10,11 @@ use super::{Names, SIDE};
 use crate::score::State;
 use crate::score::wide::with_wide;
 
-/// Fewest columns of a large matrix. Below, it stays in the processor's cache, whatever its entries take.
-const LARGE: usize = 384;
+/// Columns from which on entries are f32. Below, the matrix takes 1 MB at most in f64 and stays in a processor's cache.
+const SINGLE_COLUMNS: usize = 512;
+
+/// Columns from which on 16 bits are tried. Below, the matrix takes 1.2 MB at most in f32.
+const HALF_COLUMNS: usize = 768;
 
 /// Largest code of 16 bits.
 const CODE_MAX: f32 = 32_767.0;
@@ -54,12 +57,14 @@ impl Stored {
 /// with; 16 bits are taken if they change ||T x||^2 by no more than `tolerance` of itself, in the root mean square over
 /// the frames.
 pub(in crate::score) fn store(matrix: &Array2<f64>, frames: &Array2<f64>, tolerance: f64) -> Stored {
-    if matrix.ncols() < LARGE {
+    if matrix.ncols() < SINGLE_COLUMNS {
         return Stored { matrix: matrix.clone(), form: Form::Double };
     }
-    let (half, steps) = rounded(matrix);
-    if change(matrix, &half, frames) <= tolerance {
-        return Stored { matrix: half, form: Form::Half { steps } };
+    if matrix.ncols() >= HALF_COLUMNS {
+        let (half, steps) = rounded(matrix);
+        if change(matrix, &half, frames) <= tolerance {
+            return Stored { matrix: half, form: Form::Half { steps } };
+        }
     }
     Stored { matrix: matrix.mapv(|entry| f64::from(entry as f32)), form: Form::Single }
 }

@@ -3,24 +3,37 @@
 //! `||n(z) - n(z_(k))||_2` with `n(z) = z / ||z||`. Sun et al., "Out-of-Distribution Detection with Deep Nearest
 //! Neighbors", ICML 2022, equation 1. The paper and pytorch-ood take the distance, OpenOOD its square, which ranks
 //! alike. The paper's k is 50 for CIFAR-10, 200 for CIFAR-100, 1000 for ImageNet (10 with a bank of 1%).
+//!
+//! A bank of up to `knn.exact` numbers (50,000 frames of 512 features by default) is searched exactly. A larger one is
+//! searched along a graph that fitting has built and the package keeps: see `graph`.
+
+mod graph;
 
 use ndarray::Array2;
 
+use self::graph::Graph;
 use super::metric::{row, square_distance, unit, unit_scale};
 use super::nearest::Screen;
 use super::scorers::{Built, Family, Wanted};
-use super::{KnnParameters, Model, Outputs, Score, ScoreError, ScoreName, State};
+use super::{KnnParameters, Model, Outputs, Score, ScoreError, ScoreName, State, StateReader};
 use crate::fit::{FitError, Statistics};
 
 struct Knn {
     /// n(z_i), row by row.
     bank: Array2<f32>,
-    screen: Screen,
+    search: Search,
     k: usize,
     place: usize,
     /// n(z).
     direction: Vec<f64>,
-    distances: Vec<f64>,
+    /// Squared distances of what was found.
+    squares: Vec<f64>,
+}
+
+/// How the bank is searched.
+enum Search {
+    Exact(Screen),
+    Approximate(Graph),
 }
 
 impl Family for Knn {
@@ -32,12 +45,19 @@ impl Family for Knn {
 impl Knn {
     fn distance(&mut self, features: &[f32]) -> f64 {
         unit(features, &mut self.direction);
-        self.distances.clear();
-        let candidates = self.screen.candidates(&self.direction, self.k);
-        self.distances
-            .extend(candidates.iter().map(|index| square_distance(row(&self.bank, *index as usize), &self.direction)));
-        let (_, square, _) = self.distances.select_nth_unstable_by(self.k - 1, f64::total_cmp);
-        square.sqrt()
+        let square = |index: u32| square_distance(row(&self.bank, index as usize), &self.direction);
+        self.squares.clear();
+        match &mut self.search {
+            Search::Exact(screen) => {
+                let candidates = screen.candidates(&self.direction, self.k).iter();
+                self.squares.extend(candidates.map(|index| square(*index)));
+            }
+            Search::Approximate(graph) => graph.nearest(square, &mut self.squares),
+        }
+        if self.squares.len() < self.k {
+            return f64::NAN;
+        }
+        self.squares.select_nth_unstable_by(self.k - 1, f64::total_cmp).1.sqrt()
     }
 }
 
@@ -50,13 +70,21 @@ pub(super) fn build(wanted: Wanted<'_>, model: &Model<'_>) -> Built {
     if bank.nrows() < k {
         return Err(state.wrong("bank", format!("{} rows", bank.nrows()), format!("at least k = {k}")));
     }
-    let distances = Vec::with_capacity(bank.nrows());
-    let direction = vec![0.0; model.features];
-    let screen = Screen::for_distances(bank.outer_iter().map(|row| row.mapv(f64::from).to_vec()), model.features);
-    Ok(Some(Box::new(Knn { bank, screen, k, place, direction, distances })))
+    let search = search(&state, &bank, k)?;
+    let (direction, squares) = (vec![0.0; model.features], Vec::with_capacity(bank.nrows()));
+    Ok(Some(Box::new(Knn { bank, search, k, place, direction, squares })))
 }
 
-/// Fits the bank: directions of a seeded choice of frames.
+/// Along the graph, if the state has one.
+fn search(state: &StateReader<'_>, bank: &Array2<f32>, k: usize) -> Result<Search, ScoreError> {
+    if state.has(graph::LINKS) {
+        return Ok(Search::Approximate(Graph::read(state, bank.nrows(), k)?));
+    }
+    let rows = bank.outer_iter().map(|row| row.mapv(f64::from).to_vec());
+    Ok(Search::Exact(Screen::for_distances(rows, bank.ncols())))
+}
+
+/// Fits the bank: directions of a seeded choice of frames; and the graph, where the bank is large.
 ///
 /// # Errors
 /// A setting out of range, or fewer frames than k.
@@ -73,7 +101,9 @@ pub(super) fn fit(statistics: &mut Statistics<'_>) -> Result<State, FitError> {
         let scale = unit_scale(&features.to_vec());
         row.assign(&features.mapv(|value| (f64::from(value) * scale) as f32));
     }
-    Ok(State::default().with_tensor("bank", bank))
+    let state = State::default();
+    let state = if bank.len() > settings.exact { graph::build(state, &bank) } else { state };
+    Ok(state.with_tensor("bank", bank))
 }
 
 fn check(settings: &KnnParameters) -> Result<&KnnParameters, ScoreError> {
@@ -81,7 +111,7 @@ fn check(settings: &KnnParameters) -> Result<&KnnParameters, ScoreError> {
         |key, found: usize, wanted| Err(ScoreError::Parameter { score: "knn", key, found: found.to_string(), wanted });
     match settings {
         KnnParameters { k: 0, .. } => wrong("k", 0, "at least 1"),
-        KnnParameters { k, bank } if bank < k => wrong("bank", *bank, "at least as many frames as k"),
+        KnnParameters { k, bank, .. } if bank < k => wrong("bank", *bank, "at least as many frames as k"),
         _ => Ok(settings),
     }
 }
@@ -102,7 +132,8 @@ mod tests {
     };
 
     fn neighbours(k: usize) -> Parameters {
-        Parameters { knn: KnnParameters { k, bank: 10 }, ..Parameters::default() }
+        let knn = KnnParameters { k, bank: 10, ..KnnParameters::default() };
+        Parameters { knn, ..Parameters::default() }
     }
 
     #[test]
@@ -115,6 +146,15 @@ mod tests {
         // A zero feature is one away from every direction.
         check_with(neighbours(2), Knn, &FRAMES, [0.0, 0.0], [1.0], 1.0);
         check_with(neighbours(2), Knn, &FRAMES, [f32::NAN, 0.0], [1.0], f64::NAN);
+    }
+
+    #[test]
+    fn a_bank_beyond_the_exact_size_gives_the_same_distances_where_it_is_searched_whole() {
+        let knn = KnnParameters { k: 2, exact: 0, ..KnnParameters::default() };
+        let approximate = Parameters { knn, ..Parameters::default() };
+        assert!(FRAMES.fit(Knn, approximate.clone()).unwrap().states["knn"].tensors.contains_key("links"));
+        check_with(approximate.clone(), Knn, &FRAMES, [2.0, 0.0], [1.0], 0.8_f64.sqrt());
+        check_with(approximate, Knn, &FRAMES, [f32::NAN, 0.0], [1.0], f64::NAN);
     }
 
     #[test]
