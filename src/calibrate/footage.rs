@@ -6,7 +6,7 @@ use super::judge::combine;
 use super::{
     CalibrateError, Criterion, Fusion, Order, Parts, ScoreCalibration, Spool, SpoolError, Target, effective_count,
 };
-use crate::fit::{Fit, FitError};
+use crate::fit::{Fit, FitError, Refused};
 use crate::package::{Calibration, Manifest};
 use crate::score::{Fitted, Model, Parameters, Score, ScoreError, ScoreName, Scorers};
 
@@ -151,8 +151,6 @@ fn gap(spool: &mut Spool) -> Result<usize, FootageError> {
     Ok(time(&energy).max(time(&norms)))
 }
 
-type FittedEach = (Fitted, Vec<(&'static str, FitError)>);
-
 fn fit(
     spool: &mut Spool,
     frames: &[usize],
@@ -161,7 +159,7 @@ fn fit(
     names: &[ScoreName],
     (parameters, origin): (&Parameters, &str),
     tick: &dyn Fn(),
-) -> Result<FittedEach, FootageError> {
+) -> Result<(Fitted, Refused), FootageError> {
     let (classes, features) = (manifest.class_count(), manifest.output.features);
     let mut fit = Fit::new(names, classes, features, base.head.as_ref(), parameters.clone());
     for frame in frames {

@@ -12,4 +12,4 @@ mod statistics;
 pub use error::FitError;
 pub use moments::Moments;
 pub use sample::Sample;
-pub use statistics::{ClassMeans, Fit, Statistics};
+pub use statistics::{ClassMeans, Fit, Refused, Statistics};

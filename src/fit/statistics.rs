@@ -93,6 +93,9 @@ impl ClassMeans {
     }
 }
 
+/// States that could not be made, by name, and why.
+pub type Refused = Vec<(&'static str, FitError)>;
+
 impl<'a> Fit<'a> {
     /// Nothing seen yet. `wanted` are the scores to fit; those that need no fitting cost nothing.
     pub fn new(
@@ -197,7 +200,7 @@ impl<'a> Fit<'a> {
     ///
     /// # Errors
     /// No frames.
-    pub fn finish_each(self, origin: &str) -> Result<(Fitted, Vec<(&'static str, FitError)>), FitError> {
+    pub fn finish_each(self, origin: &str) -> Result<(Fitted, Refused), FitError> {
         if self.frames == 0 {
             return Err(FitError::TooFew { score: "fitting", found: 0, needed: 1 });
         }

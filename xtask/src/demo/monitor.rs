@@ -31,7 +31,7 @@ pub(super) struct Watched {
 }
 
 impl Monitor {
-    /// `oodwatch calibrate`.
+    /// `oodwatch calibrate` for the score that the demo runs; it needs no fit, so all frames set its threshold.
     ///
     /// # Errors
     /// When it cannot be started or refuses; its own words are part of the error.
@@ -41,7 +41,7 @@ impl Monitor {
         }
         let mut command = self.command("calibrate");
         command.arg("--model").arg(package).arg("--from").arg(from);
-        command.args(["--false-alarm-rate", &rate.to_string()]).arg("--out").arg(out);
+        command.args(["--score", "energy", "--false-alarm-rate", &rate.to_string()]).arg("--out").arg(out);
         let output = command.stdin(Stdio::null()).output().with_context(|| self.program.display().to_string())?;
         if output.status.success() {
             return Ok(());
