@@ -193,16 +193,7 @@ fn golden(
 ) -> Result<Golden, AdoptError> {
     let mut network = Network::from_onnx(onnx, manifest, &NetworkOptions::default())?;
     let outputs = network.run(inputs.view())?;
-    let mut golden = Golden {
-        inputs,
-        scores: BTreeMap::new(),
-        logits: outputs.logits,
-        features: outputs.features,
-        local_norms: outputs.local_norms,
-        local_logits: outputs.local_logits,
-        tolerance: GOLDEN_TOLERANCE,
-    };
-    golden.score(manifest, calibration).map_err(SelfTestError::from)?;
+    let golden = Golden::new(inputs, outputs, GOLDEN_TOLERANCE, manifest, calibration).map_err(SelfTestError::from)?;
     let scored = score::Model::new(manifest, calibration.head.as_ref(), &calibration.fitted);
     self_test::run(&mut network, &golden, &scored, None)?;
     Ok(golden)

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tensors::{TensorWriter, Tensors, all_finite};
 use super::{Calibration, GOLDEN_FILE, Manifest, PackageError};
-use crate::infer::row;
+use crate::infer::{NetworkOutputs, row};
 use crate::score::{Model, Outputs, ScoreError, ScoreName, Scorers};
 
 /// Inputs and what the network makes of them. N is the number of inputs, at least one.
@@ -41,6 +41,24 @@ impl Golden {
     /// Whether `got` is as good as `want` within the package's tolerance; NaN never is.
     pub fn agrees(&self, got: f32, want: f32) -> bool {
         want.is_finite() && (got - want).abs() <= self.tolerance * (1.0 + want.abs())
+    }
+
+    /// Of inputs and what the network makes of them, with the scores of [`Self::score`].
+    ///
+    /// # Errors
+    /// As [`Self::score`].
+    pub fn new(
+        inputs: Array4<f32>,
+        outputs: NetworkOutputs,
+        tolerance: f32,
+        manifest: &Manifest,
+        calibration: &Calibration,
+    ) -> Result<Self, ScoreError> {
+        let NetworkOutputs { logits, features, local_norms, local_logits } = outputs;
+        let scores = BTreeMap::new();
+        let mut golden = Self { inputs, logits, features, local_norms, local_logits, scores, tolerance };
+        golden.score(manifest, calibration)?;
+        Ok(golden)
     }
 
     /// Computes the scores of every input anew from the stored outputs: those that `calibration` has thresholds for, or

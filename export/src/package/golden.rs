@@ -1,7 +1,5 @@
 //! Golden vectors: synthetic pictures, and what libtorch makes of them in FP32.
 
-use std::collections::BTreeMap;
-
 use ndarray::Array4;
 use oodwatch::package::{Calibration, Golden, InputSpec, Manifest};
 use oodwatch::synthetic;
@@ -21,17 +19,7 @@ const TOLERANCE: f32 = 5e-4;
 pub(super) fn golden(trained: &Trained, manifest: &Manifest, calibration: &Calibration) -> Result<Golden, ExportError> {
     let inputs = inputs(&trained.input)?;
     let outputs = trained.outputs(&trained.forward(inputs.view()))?;
-    let mut golden = Golden {
-        inputs,
-        scores: BTreeMap::new(),
-        logits: outputs.logits,
-        features: outputs.features,
-        local_norms: outputs.local_norms,
-        local_logits: outputs.local_logits,
-        tolerance: TOLERANCE,
-    };
-    golden.score(manifest, calibration)?;
-    Ok(golden)
+    Ok(Golden::new(inputs, outputs, TOLERANCE, manifest, calibration)?)
 }
 
 /// The golden pictures, prepared as the runtime does it: [N, 3, H, W].
