@@ -37,7 +37,8 @@ impl Reference {
         self.threshold
     }
 
-    /// A frame is flagged exactly when its p-value is at most this: k / (n + 1), at most the target's rate.
+    /// A frame is flagged exactly when its p-value is at most this: k / (n + 1). At most the target's rate, unless a
+    /// confidence below 1 - 1/e was asked for.
     pub fn level(&self) -> f64 {
         self.level
     }

@@ -71,10 +71,12 @@ proptest! {
                 let judgement = calibration.judge(crate::score::Score(score), None);
                 let (p, level) = (judgement.p_value.unwrap(), calibration.all.level());
                 prop_assert_eq!(judgement.flag, p <= level);
-                // On average the level is as good as the rate itself; a confidence stays below it.
+                // On average the level is as good as the rate itself. A confidence stays below it, where it is at least
+                // 1 - 1/e, the largest probability that Beta(k, n + 1 - k) gives to what lies below its mean (k = 1,
+                // n to infinity): such a law's mean is its level.
                 match target.confidence {
                     None => prop_assert_eq!(judgement.flag, p <= target.rate),
-                    Some(confidence) => prop_assert!(confidence < 0.5 || level <= target.rate),
+                    Some(confidence) => prop_assert!(confidence < 0.633 || level <= target.rate),
                 }
             }
             Err(error) => {
