@@ -11,8 +11,10 @@
 //! 1. A [`source`] reads frames (pictures on disk, a video through ffmpeg, or a camera by V4L2) and stamps each with the
 //!    time it was taken. It runs in a thread of its own and hands frames over through a queue of bounded length; of a
 //!    camera the newest frame wins.
-//! 2. [`decode`] turns a frame's bytes into an RGB picture, or counts it as bad.
-//! 3. [`preprocess`] resizes and normalises the picture into the network's input, the same way as in training.
+//! 2. [`decode`] turns a frame's bytes into an RGB picture, or counts it as bad. A camera's raw frame only has its length
+//!    checked: making colours of all its pixels would be most of the work.
+//! 3. [`preprocess`] resizes and normalises the picture into the network's input, the same way as in training; of a raw frame it
+//!    reads the camera's bytes as they are.
 //! 4. [`infer`] runs the network in ONNX Runtime: logits, the pooled feature, and the local outputs.
 //! 5. [`score`] makes numbers of them, by scores that [`fit`] fitted. HIGHER MEANS MORE OUT-OF-DISTRIBUTION, for
 //!    every score.
@@ -69,6 +71,7 @@ pub mod pipeline;
 pub mod preprocess;
 pub mod score;
 pub mod self_test;
+mod simd;
 pub mod sink;
 pub mod source;
 pub mod synthetic;

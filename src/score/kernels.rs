@@ -3,42 +3,10 @@
 //!
 //! Inputs are read in f32, which is what they cost; sums and exponentials run in f64.
 
-use std::sync::LazyLock;
-
-use pulp::{Arch, NullaryFnOnce};
-
-static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
+pub(super) use crate::simd::{dispatch, vectorised};
 
 /// Rows of a matrix that are added up together: so many streams the processor fetches ahead side by side.
 const ROWS_AT_ONCE: usize = 8;
-
-/// Runs `work` at the widest vectors that this processor has. What it calls has to be inlined into it, and a closure is
-/// not inlined for certain: only a few lines are safe, [`vectorised`] is for the rest.
-#[inline(always)]
-pub(super) fn dispatch<R>(work: impl NullaryFnOnce<Output = R>) -> R {
-    ARCH.dispatch(work)
-}
-
-/// Functions whose body runs at the widest vectors that this processor has. What the body calls has to be
-/// `#[inline(always)]`; arguments are numbers, slices and references.
-macro_rules! vectorised {
-    ($($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) -> $out:ty $body:block)*) => {$(
-        $(#[$meta])*
-        $vis fn $name($($arg: $type),*) -> $out {
-            struct Work<T>(T);
-            impl pulp::NullaryFnOnce for Work<($($type,)*)> {
-                type Output = $out;
-                #[inline(always)]
-                fn call(self) -> $out {
-                    let Self(($($arg,)*)) = self;
-                    $body
-                }
-            }
-            $crate::score::kernels::dispatch(Work(($($arg,)*)))
-        }
-    )*};
-}
-pub(super) use vectorised;
 
 vectorised! {
     /// `y += sum_i a_i m[i]`: adds chosen rows of a row-major matrix of `y.len()` columns, each with its weight, in f64: the
