@@ -174,9 +174,9 @@ impl Monitor {
         let of_camera = matches!(frame.content, Content::Raw(_));
         let origin = Origin { index: frame.index, path: frame.path, of_camera };
         let decoding = Instant::now();
-        let decoded = self.decoder.decode(frame.content);
+        let picture = self.decoder.picture(frame.content);
         let decode_time = decoding.elapsed();
-        let judged = match decoded.map(|image| self.pipeline.judge(image)) {
+        let judged = match picture.map(|picture| self.pipeline.judge(picture)) {
             Ok(Ok(judged)) => judged,
             Ok(Err(PipelineError::Infer(error))) => return Err(error.into()),
             Ok(Err(error)) => {

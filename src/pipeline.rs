@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use image::RgbImage;
 use ndarray::ArrayView4;
 
+use crate::decode::Picture;
 use crate::infer::{ExecutionProvider, InferError, Network, NetworkOptions, NetworkOutputs};
 use crate::package::{InputSpec, Package};
 use crate::preprocess::{PreprocessError, Preprocessor};
@@ -39,7 +40,7 @@ pub struct Judged {
 /// Duration of each stage of one picture.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Timings {
-    /// From the picture to the network's input.
+    /// From the picture to the network's input; of a camera's raw frames this is where colours are made, too.
     pub preprocess: Duration,
     /// The network.
     pub infer: Duration,
@@ -93,13 +94,13 @@ impl Pipeline {
         Ok(run_one(&mut self.network, &self.input, tensor)?)
     }
 
-    /// Judges one picture.
+    /// Judges one picture: pixels, or a camera's raw frame.
     ///
     /// # Errors
-    /// A picture without pixels, or a failure inside ONNX Runtime.
-    pub fn judge(&mut self, image: &RgbImage) -> Result<Judged, PipelineError> {
+    /// A picture without pixels, a raw frame that is too short, or a failure inside ONNX Runtime.
+    pub fn judge<'p>(&mut self, picture: impl Into<Picture<'p>>) -> Result<Judged, PipelineError> {
         let start = Instant::now();
-        let tensor = self.preprocessor.run(image)?;
+        let tensor = self.preprocessor.prepare(picture.into())?;
         let prepared = Instant::now();
         let outputs = run_one(&mut self.network, &self.input, tensor)?;
         let inferred = Instant::now();

@@ -119,9 +119,9 @@ pub enum Reason {
 /// Duration of each stage in microseconds; null where the stage did not run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StagesUs {
-    /// From the source's bytes to an RGB picture.
+    /// From the source's bytes to an RGB picture; of a camera's uncompressed frame only the check of its length.
     pub decode: Option<u64>,
-    /// From the picture to the network's input.
+    /// From the picture, or the camera's uncompressed frame, to the network's input.
     pub preprocess: Option<u64>,
     /// The network.
     pub infer: Option<u64>,

@@ -65,7 +65,28 @@ pub struct Encoding {
     pub range: Range,
 }
 
+/// The way from luma and chroma to RGB, for numbers of 8 bits: `luma * (Y - black)`, plus for red, green and blue what chroma adds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct YcbcrGains {
+    pub(crate) luma: f64,
+    pub(crate) black: f64,
+    /// Of red, green and blue: factors of `Cb - 128` and `Cr - 128`.
+    pub(crate) chroma: [[f64; 2]; 3],
+}
+
 impl Encoding {
     /// What JFIF says of every JPEG picture.
     pub const JPEG: Self = Self { matrix: Matrix::Bt601, range: Range::Full };
+
+    /// From the weights of red and blue in luma: ITU-R BT.601-7, 2.5, solved for red, green and blue.
+    pub(crate) fn rgb_from_ycbcr(self) -> YcbcrGains {
+        let (kr, kb) = self.matrix.weights();
+        let kg = 1.0 - kr - kb;
+        let (luma, black, chroma) = match self.range {
+            Range::Limited => (255.0 / 219.0, 16.0, 255.0 / 224.0),
+            Range::Full => (1.0, 0.0, 1.0),
+        };
+        let (red, blue) = (2.0 * (1.0 - kr) * chroma, 2.0 * (1.0 - kb) * chroma);
+        YcbcrGains { luma, black, chroma: [[0.0, red], [-blue * kb / kg, -red * kr / kg], [blue, 0.0]] }
+    }
 }

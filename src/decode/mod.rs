@@ -81,10 +81,27 @@ pub enum DecodeError {
     },
 }
 
+/// What a frame shows, in the form that preprocessing takes it.
+#[derive(Debug, Clone, Copy)]
+pub enum Picture<'p> {
+    /// Finished pixels.
+    Rgb(&'p RgbImage),
+    /// A camera's uncompressed frame, as long as its layout needs: preprocessing reads it as it is.
+    Raw(&'p RawFrame),
+}
+
+impl<'p> From<&'p RgbImage> for Picture<'p> {
+    fn from(image: &'p RgbImage) -> Self {
+        Self::Rgb(image)
+    }
+}
+
 /// Decodes frame after frame into one picture, which is reused as long as the size stays the same.
 #[derive(Debug, Default)]
 pub struct Decoder {
     image: RgbImage,
+    /// The raw frame that is lent at the moment.
+    raw: Option<RawFrame>,
     mjpeg: mjpeg::Scratch,
 }
 
@@ -101,6 +118,23 @@ impl Decoder {
             Content::Raw(frame) => self.decode_raw(&frame)?,
         }
         Ok(&self.image)
+    }
+
+    /// What a frame shows, decoded only where preprocessing cannot read it as it is; valid until the next call. An uncompressed
+    /// frame of a camera is checked for its length and kept.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub fn picture(&mut self, content: Content) -> Result<Picture<'_>, DecodeError> {
+        // Its memory goes home before the next frame is looked at.
+        self.raw = None;
+        match content {
+            Content::Raw(frame) if frame.layout.format() != PixelFormat::Mjpg => {
+                frame.layout.frame(&frame.bytes)?;
+                Ok(Picture::Raw(self.raw.insert(frame)))
+            }
+            other => self.decode(other).map(Picture::Rgb),
+        }
     }
 
     fn decode_raw(&mut self, RawFrame { layout, bytes }: &RawFrame) -> Result<(), DecodeError> {

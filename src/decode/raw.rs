@@ -190,13 +190,15 @@ impl RawLayout {
         }
     }
 
+    /// The bytes of a frame, without whatever follows them.
+    pub(crate) fn frame<'b>(&self, bytes: &'b [u8]) -> Result<&'b [u8], DecodeError> {
+        let wanted = self.frame_bytes();
+        bytes.get(..wanted).ok_or(DecodeError::Short { bytes: bytes.len(), layout: *self, wanted })
+    }
+
     /// The first plane and whatever follows it.
     pub(super) fn planes<'b>(&self, bytes: &'b [u8]) -> Result<(&'b [u8], &'b [u8]), DecodeError> {
-        let wanted = self.frame_bytes();
-        match bytes.get(..wanted) {
-            Some(frame) => Ok(frame.split_at(self.stride_bytes * self.height_px as usize)),
-            None => Err(DecodeError::Short { bytes: bytes.len(), layout: *self, wanted }),
-        }
+        Ok(self.frame(bytes)?.split_at(self.stride_bytes * self.height_px as usize))
     }
 }
 
@@ -218,7 +220,7 @@ pub struct RawFrame {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::{Content, Matrix, Range, decode};
+    use crate::decode::{Content, Decoder, Matrix, Picture, Range, decode};
 
     const BT601: Encoding = Encoding { matrix: Matrix::Bt601, range: Range::Limited };
 
@@ -228,6 +230,17 @@ mod tests {
         let frame = RawFrame { layout, bytes: vec![0; 4096].into() };
         let error = decode(Content::Raw(frame)).unwrap_err();
         assert_eq!(error.to_string(), "4096 bytes, YUYV 640x480 needs 614400");
+    }
+
+    #[test]
+    fn an_uncompressed_frame_is_lent_as_it_came_and_a_short_one_is_refused() {
+        let layout = RawLayout::new(PixelFormat::Grey, (2, 2), 0, BT601).unwrap();
+        let frame = |bytes: &[u8]| Content::Raw(RawFrame { layout, bytes: bytes.to_vec().into() });
+        let mut decoder = Decoder::default();
+        let lent = decoder.picture(frame(&[1, 2, 3, 4])).unwrap();
+        assert!(matches!(lent, Picture::Raw(frame) if frame.bytes[..] == [1, 2, 3, 4]));
+        let error = decoder.picture(frame(&[1, 2, 3])).unwrap_err();
+        assert_eq!(error.to_string(), "3 bytes, GREY 2x2 needs 4");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use image::RgbImage;
 
 use super::color::Encoding;
-use super::{DecodeError, PixelFormat, Range, RawLayout};
+use super::{DecodeError, PixelFormat, RawLayout};
 
 /// Decodes a YUYV, UYVY, NV12, NV21 or YU12 frame.
 pub(super) fn decode(bytes: &[u8], layout: &RawLayout, image: &mut RgbImage) -> Result<(), DecodeError> {
@@ -47,22 +47,18 @@ struct Gains {
 }
 
 impl Gains {
-    /// From the weights of red and blue in luma: ITU-R BT.601-7, 2.5, solved for red, green and blue.
+    /// [`Encoding::rgb_from_ycbcr`] in integers.
     fn new(encoding: Encoding) -> Self {
-        let (kr, kb) = encoding.matrix.weights();
-        let kg = 1.0 - kr - kb;
-        let (luma, black, chroma) = match encoding.range {
-            Range::Limited => (255.0 / 219.0, 16.0, 255.0 / 224.0),
-            Range::Full => (1.0, 0.0, 1.0),
-        };
+        let gains = encoding.rgb_from_ycbcr();
+        let [[_, red_from_cr], [green_from_cb, green_from_cr], [blue_from_cb, _]] = gains.chroma;
         let fixed = |value: f64| (value * f64::from(1 << FRACTION_BITS)).round() as i32;
         Self {
-            luma: fixed(luma),
-            offset: fixed(0.5 - luma * black),
-            red_from_cr: fixed(2.0 * (1.0 - kr) * chroma),
-            green_from_cb: fixed(-2.0 * (1.0 - kb) * kb / kg * chroma),
-            green_from_cr: fixed(-2.0 * (1.0 - kr) * kr / kg * chroma),
-            blue_from_cb: fixed(2.0 * (1.0 - kb) * chroma),
+            luma: fixed(gains.luma),
+            offset: fixed(0.5 - gains.luma * gains.black),
+            red_from_cr: fixed(red_from_cr),
+            green_from_cb: fixed(green_from_cb),
+            green_from_cr: fixed(green_from_cr),
+            blue_from_cb: fixed(blue_from_cb),
         }
     }
 

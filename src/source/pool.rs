@@ -1,11 +1,11 @@
-//! Memory for camera frames, used again and again: a frame's bytes come home when it has been decoded or dropped.
+//! Memory for camera frames, used again and again: a frame's bytes come home when it has been judged or dropped.
 
 use std::fmt;
 use std::mem;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Most buffers that are kept: one is being filled, one waits, one is being decoded.
+/// Most buffers that are kept: one is being filled, one waits, one is being judged.
 const MAX_SPARE: usize = 3;
 
 /// Where buffers wait for their next frame.

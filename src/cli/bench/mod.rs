@@ -137,12 +137,12 @@ impl Bench {
 
     fn frame(&mut self, frame: Frame, source: Duration) -> anyhow::Result<()> {
         let decoding = Instant::now();
-        let Ok(image) = self.decoder.decode(frame.content) else {
+        let Ok(picture) = self.decoder.picture(frame.content) else {
             self.bad += 1;
             return Ok(());
         };
         let decode = decoding.elapsed();
-        let judged = self.pipeline.judge(image)?;
+        let judged = self.pipeline.judge(picture)?;
         let deciding = Instant::now();
         let judgement = self.judge.judge(&judged.scores, judged.top_class.map(|(class, _)| class));
         let _ = std::hint::black_box(self.decider.on_judged(&judgement, Duration::ZERO));
