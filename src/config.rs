@@ -13,7 +13,7 @@ use crate::calibrate::Criterion;
 use crate::decide::DecideConfig;
 use crate::infer::{ExecutionProvider, NetworkOptions};
 use crate::sink::SinkConfig;
-use crate::source::SourceConfig;
+use crate::source::{SourceConfig, WrongValue};
 
 /// A whole config file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -143,16 +143,8 @@ impl Config {
         if self.camera.len() != 1 {
             return wrong("camera", format!("{} tables", self.camera.len()), "exactly one [[camera]]");
         }
-        if let SourceConfig::Images(images) = &self.camera[0].source
-            && !(images.frames_per_second >= 0.001 && images.frames_per_second <= 10_000.0)
-        {
-            let found = images.frames_per_second.to_string();
-            return wrong("camera.source.images.frames_per_second", found, "0.001 to 10000");
-        }
-        if let SourceConfig::V4l2(camera) = &self.camera[0].source
-            && let Some((key, found, wanted)) = camera.wrong_value()
-        {
-            return wrong(&format!("camera.source.v4l2.{key}"), found, wanted);
+        if let Some(WrongValue { key, found, wanted }) = self.camera[0].source.wrong_value() {
+            return wrong(&format!("camera.source.{key}"), found, wanted);
         }
         if self.model.execution_providers.is_empty() {
             return wrong("model.execution_providers", "empty".into(), "at least one of cpu, cuda, tensorrt");
@@ -170,7 +162,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{ImagesConfig, V4l2Config, VideoConfig};
+    use crate::source::{FaultsConfig, ImagesConfig, V4l2Config, VideoConfig};
 
     const REFERENCE: &str = include_str!("../configs/reference.toml");
 
@@ -185,13 +177,20 @@ mod tests {
     fn the_reference_holds_the_defaults_of_the_code() {
         let reference: Config = toml::from_str(REFERENCE).unwrap();
         let sources: Vec<_> = reference.camera.iter().map(|camera| camera.source.clone()).collect();
-        let [SourceConfig::Images(images), SourceConfig::Video(video), SourceConfig::V4l2(v4l2)] = sources.as_slice()
+        let [
+            SourceConfig::Images(images),
+            SourceConfig::Video(video),
+            SourceConfig::V4l2(v4l2),
+            SourceConfig::Faults(faults),
+        ] = sources.as_slice()
         else {
-            panic!("the reference should show images, video, v4l2: {sources:?}");
+            panic!("the reference should show images, video, v4l2, faults: {sources:?}");
         };
         assert_eq!(*images, ImagesConfig::new(&images.path));
         assert_eq!(*video, VideoConfig::new(&video.path));
         assert_eq!(*v4l2, V4l2Config::new(&v4l2.device));
+        assert_eq!(*faults, FaultsConfig { seed: 0, ..faults.clone() });
+        assert_eq!(faults.wrong_value(), None);
         assert_eq!(reference.camera[0].name, default_camera_name());
         assert_eq!(reference.model, ModelConfig::new(&reference.model.package));
         assert_eq!(reference.score, ScoreConfig::default());

@@ -68,6 +68,9 @@ fn check_source(config: &SourceConfig) -> anyhow::Result<String> {
     {
         return Ok("a list on stdin, which is left for the run".into());
     }
+    if let SourceConfig::Faults(faults) = config {
+        return Ok(format!("{}; a script with {} faults", check_source(&faults.source)?, faults.script.len()));
+    }
     if let SourceConfig::V4l2(camera) = config {
         return Ok(source::v4l2::check(camera)?);
     }
