@@ -39,7 +39,7 @@ fn two_cameras_are_refused() {
 
 #[test]
 fn the_shipped_configs_are_sound() {
-    for name in ["configs/images.toml", "configs/video.toml", "configs/v4l2.toml"] {
+    for name in ["configs/images.toml", "configs/video.toml", "configs/v4l2.toml", "configs/faults.toml"] {
         Config::load(Path::new(name)).unwrap();
     }
 }
