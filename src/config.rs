@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calibrate::Criterion;
 use crate::decide::DecideConfig;
+use crate::health::HealthConfig;
 use crate::infer::{ExecutionProvider, NetworkOptions};
 use crate::sink::SinkConfig;
 use crate::source::{SourceConfig, WrongValue};
@@ -26,6 +27,9 @@ pub struct Config {
     /// `[score]`.
     #[serde(default)]
     pub score: ScoreConfig,
+    /// `[health]`.
+    #[serde(default)]
+    pub health: HealthConfig,
     /// `[decide]`.
     #[serde(default)]
     pub decide: DecideConfig,
@@ -149,6 +153,9 @@ impl Config {
         if self.model.execution_providers.is_empty() {
             return wrong("model.execution_providers", "empty".into(), "at least one of cpu, cuda, tensorrt");
         }
+        if let Some((key, found, wanted)) = self.health.wrong_value() {
+            return wrong(&format!("health.{key}"), found, wanted);
+        }
         if !(1..=3_600_000).contains(&self.decide.deadline_ms) {
             return wrong("decide.deadline_ms", self.decide.deadline_ms.to_string(), "1 to 3600000");
         }
@@ -194,6 +201,7 @@ mod tests {
         assert_eq!(reference.camera[0].name, default_camera_name());
         assert_eq!(reference.model, ModelConfig::new(&reference.model.package));
         assert_eq!(reference.score, ScoreConfig::default());
+        assert_eq!(reference.health, HealthConfig::default());
         assert_eq!(reference.decide, DecideConfig::default());
         assert_eq!(reference.sink.stdout, SinkConfig::default().stdout);
     }

@@ -60,6 +60,7 @@ pub mod decide;
 pub mod decode;
 pub mod evaluation;
 pub mod fit;
+pub mod health;
 pub mod infer;
 pub mod monitor;
 pub mod onnx;

@@ -11,6 +11,7 @@ mod camera;
 mod commands;
 mod config;
 mod faults;
+mod health;
 mod package;
 mod rates;
 mod reference;
