@@ -1,4 +1,4 @@
-//! What a picture measures, from samples: a grid of at most 160x160 points, each with the eight pixels around it.
+//! What a picture measures, from samples: a grid of at most 128x128 points, each with the eight pixels around it.
 //!
 //! Sampled, not scaled down: averaging would hide noise, and what is left of detail after scaling says nothing about focus.
 //! The frame is read where the points are and nowhere else.
@@ -9,7 +9,7 @@ use super::view::{Pixels, Sample, View};
 pub(super) const SIDE_BLOCKS: usize = 5;
 const BLOCKS: usize = SIDE_BLOCKS * SIDE_BLOCKS;
 /// Most points per side.
-const SIDE_POINTS: usize = 160;
+const SIDE_POINTS: usize = 128;
 /// Smallest picture that is looked at, per side: three points per block and their neighbours.
 const LEAST_SIDE: usize = 3 * SIDE_BLOCKS + 2;
 
@@ -125,11 +125,10 @@ impl Measured {
     #[inline]
     fn point(&mut self, pixels: &impl Sample, (x, y): (usize, usize), block: usize, dark_below: u32) {
         let [luma, rgb @ ..] = pixels.color(x, y);
-        let around = |dx: usize, dy: usize| i32::from(pixels.detail(x + dx - 1, y + dy - 1));
-        let middle = around(1, 1);
-        let (left, right, up, down) = (around(0, 1), around(2, 1), around(1, 0), around(1, 2));
-        let sides = left + right + up + down;
-        let corners = around(0, 0) + around(2, 0) + around(0, 2) + around(2, 2);
+        let [above, middle, below] = [y - 1, y, y + 1].map(|y| pixels.detail(x, y));
+        let sides = above[1] + middle[0] + middle[2] + below[1];
+        let corners = above[0] + above[2] + below[0] + below[2];
+        let middle = middle[1];
         let laplacian = sides - 4 * middle;
 
         let block = &mut self.blocks[block];
@@ -147,7 +146,7 @@ impl Measured {
         self.colors += u64::from(red.max(green).max(blue) - red.min(green).min(blue));
 
         let seen = u64::from(u32::from_le_bytes([luma, red, green, blue])) << 32;
-        let seen = seen | (corners as u64) << 20 | (left as u64) << 10 | up as u64;
+        let seen = seen | (corners as u64) << 16 | (sides as u64) << 4 | (above[0] as u64 & 15);
         self.hash = (self.hash.rotate_left(5) ^ seen).wrapping_mul(0x517c_c1b7_2722_0a95);
     }
 

@@ -21,8 +21,9 @@ pub(super) enum Pixels<'f> {
 
 /// Reads single pixels.
 pub(super) trait Sample {
-    /// Brightness, in its finest detail: luma, or green, which makes up most of it. From 0 to 255.
-    fn detail(&self, x: usize, y: usize) -> u8;
+    /// Brightness of a pixel's row from its left neighbour to its right one: luma, or green, which makes up most of it. From 0
+    /// to 255.
+    fn detail(&self, x: usize, y: usize) -> [i32; 3];
 
     /// Luma, red, green and blue, from 0 to 255.
     fn color(&self, x: usize, y: usize) -> [u8; 4];
@@ -63,10 +64,13 @@ pub(super) struct RgbPixels<'f> {
 }
 
 impl Sample for RgbPixels<'_> {
-    fn detail(&self, x: usize, y: usize) -> u8 {
-        self.full[usize::from(self.bytes[y * self.stride + 3 * x + 1])]
+    #[inline]
+    fn detail(&self, x: usize, y: usize) -> [i32; 3] {
+        let greens = &self.bytes[y * self.stride + 3 * x - 2..][..7];
+        [greens[0], greens[3], greens[6]].map(|value| i32::from(self.full[usize::from(value)]))
     }
 
+    #[inline]
     fn color(&self, x: usize, y: usize) -> [u8; 4] {
         let pixel = &self.bytes[y * self.stride + 3 * x..][..3];
         let [red, green, blue] =
@@ -126,12 +130,15 @@ impl<'f> YuvPixels<'f> {
 }
 
 impl Sample for YuvPixels<'_> {
-    fn detail(&self, x: usize, y: usize) -> u8 {
-        self.full[usize::from(self.luma[y * self.stride + x * self.step])]
+    #[inline]
+    fn detail(&self, x: usize, y: usize) -> [i32; 3] {
+        let lumas = &self.luma[y * self.stride + (x - 1) * self.step..][..=2 * self.step];
+        [lumas[0], lumas[self.step], lumas[2 * self.step]].map(|value| i32::from(self.full[usize::from(value)]))
     }
 
+    #[inline]
     fn color(&self, x: usize, y: usize) -> [u8; 4] {
-        let luma = self.detail(x, y);
+        let luma = self.full[usize::from(self.luma[y * self.stride + x * self.step])];
         let Some(chroma) = &self.chroma else { return [luma; 4] };
         let place = y / chroma.rows * chroma.stride + x / 2 * chroma.step;
         let (cb, cr) = (i32::from(chroma.cb[place]) - 128, i32::from(chroma.cr[place]) - 128);
