@@ -3,6 +3,8 @@
 //! A config is a user interface. Unknown keys are refused with line and caret, and [`Config::load`] finds
 //! everything that can be wrong without touching a camera or a network.
 
+mod camera;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +15,7 @@ use crate::calibrate::Criterion;
 use crate::decide::DecideConfig;
 use crate::infer::{ExecutionProvider, NetworkOptions};
 use crate::sink::SinkConfig;
-use crate::source::SourceConfig;
+pub use camera::CameraConfig;
 
 /// A whole config file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,21 +34,6 @@ pub struct Config {
     /// `[sink.*]`.
     #[serde(default)]
     pub sink: SinkConfig,
-}
-
-/// `[[camera]]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CameraConfig {
-    /// Name in the verdicts.
-    #[serde(default = "default_camera_name")]
-    pub name: String,
-    /// `[camera.source.*]`.
-    pub source: SourceConfig,
-}
-
-fn default_camera_name() -> String {
-    "camera".into()
 }
 
 /// `[model]`.
@@ -140,19 +127,8 @@ impl Config {
         let wrong = |key: &str, found: String, wanted| {
             Err(ConfigError::Value { path: path.into(), key: key.into(), found, wanted })
         };
-        if self.camera.len() != 1 {
-            return wrong("camera", format!("{} tables", self.camera.len()), "exactly one [[camera]]");
-        }
-        if let SourceConfig::Images(images) = &self.camera[0].source
-            && !(images.frames_per_second >= 0.001 && images.frames_per_second <= 10_000.0)
-        {
-            let found = images.frames_per_second.to_string();
-            return wrong("camera.source.images.frames_per_second", found, "0.001 to 10000");
-        }
-        if let SourceConfig::V4l2(camera) = &self.camera[0].source
-            && let Some((key, found, wanted)) = camera.wrong_value()
-        {
-            return wrong(&format!("camera.source.v4l2.{key}"), found, wanted);
+        if let Some((key, found, wanted)) = camera::wrong_value(&self.camera) {
+            return wrong(&key, found, wanted);
         }
         if self.model.execution_providers.is_empty() {
             return wrong("model.execution_providers", "empty".into(), "at least one of cpu, cuda, tensorrt");
@@ -170,11 +146,11 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{ImagesConfig, V4l2Config, VideoConfig};
+    use crate::source::{ImagesConfig, SourceConfig, V4l2Config, VideoConfig};
 
     const REFERENCE: &str = include_str!("../configs/reference.toml");
 
-    fn error_of(text: &str) -> String {
+    pub(super) fn error_of(text: &str) -> String {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config.toml");
         fs::write(&path, text).unwrap();
@@ -192,7 +168,7 @@ mod tests {
         assert_eq!(*images, ImagesConfig::new(&images.path));
         assert_eq!(*video, VideoConfig::new(&video.path));
         assert_eq!(*v4l2, V4l2Config::new(&v4l2.device));
-        assert_eq!(reference.camera[0].name, default_camera_name());
+        assert!(reference.camera.iter().all(|camera| camera.name == camera::default_name()));
         assert_eq!(reference.model, ModelConfig::new(&reference.model.package));
         assert_eq!(reference.score, ScoreConfig::default());
         assert_eq!(reference.decide, DecideConfig::default());
@@ -204,6 +180,8 @@ mod tests {
     fn the_reference_lists_every_key_of_the_code() {
         let reference: Config = toml::from_str(REFERENCE).unwrap();
         assert!(reference.sink.file.is_some(), "[sink.file] is missing from the reference");
+        let calibrated = reference.camera.iter().any(|camera| camera.calibration.is_some());
+        assert!(calibrated, "camera.calibration is missing from the reference");
         let written: toml::Table = toml::from_str(REFERENCE).unwrap();
         let serialised = toml::Table::try_from(&reference).unwrap();
         assert_eq!(keys(&toml::Value::Table(serialised)), keys(&toml::Value::Table(written)));

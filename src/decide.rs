@@ -11,6 +11,7 @@
 //! | camera silent, frozen or lost, and the      | degraded | camera_silent, camera_frozen |
 //! | deadline not yet over                       |          | or camera_lost               |
 //! | none of these                               | nominal  |                              |
+//! | camera's source broke for good              | fault    | camera_failed                |
 //! | told to stop                                | fault    | stopped                      |
 //!
 //! Where several hold, the upper row names the state and all of them stand in the reasons. A fault for want of frames
@@ -143,6 +144,11 @@ impl Decider {
 
     fn is_starting(&self, now: Instant) -> bool {
         !self.judged_any && now.duration_since(self.started) < self.startup
+    }
+
+    /// The camera's source broke down or panicked: nothing will come of it in this run.
+    pub fn on_failure(&self) -> Decision {
+        Decision { state: State::Fault, reasons: vec![Reason::CameraFailed] }
     }
 
     /// The last word of a monitor that was told to stop: from here on nobody watches.

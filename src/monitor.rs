@@ -1,58 +1,78 @@
-//! The run loop: a source thread reads ahead by a bounded number of frames; this thread judges and speaks.
+//! The run loop: one thread judges the frames of all cameras and speaks; each camera's source has a thread of its own.
 //!
-//! Files are replayed without drops: a full hand-over makes the source wait. Of a camera the newest frame is judged, and
-//! the others are counted as dropped. When no frame can be judged within the deadline the loop speaks anyway, so that its
-//! listeners can tell silence from death; when a camera stops delivering, it says so at once.
+//! Each camera is a lane: a source that reads ahead by a bounded number of frames, a state over time, counts. Files are
+//! replayed without drops: a full hand-over makes the source wait. Of a camera the newest frame is judged, and the others are
+//! counted as dropped. When no frame of a camera can be judged within the deadline the loop speaks of it anyway, so that
+//! its listeners can tell silence from death; when a camera stops delivering, it says so at once.
+//!
+//! The lanes share one network, round robin, a frame at a time. Batches would make each camera wait for the slowest, save
+//! nothing on a CPU, and round differently with their size: a verdict would depend on who else was there.
+//!
+//! ```no_run
+//! use std::{path::Path, sync::Arc, time::Instant};
+//! use oodwatch::config::Config;
+//! use oodwatch::monitor::{Camera, Limits, Monitor, Reporter};
+//! use oodwatch::{decide::Decider, decode::Decoder, open, sink::Sinks, source};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = Config::load(Path::new("configs/cameras.toml"))?;
+//! let opened = open::open_cameras(&config)?;
+//! let run_id = Reporter::new_run_id();
+//! let mut cameras = Vec::new();
+//! for (camera, calibration) in config.camera.iter().zip(opened.of_cameras()) {
+//!     cameras.push(Camera {
+//!         source: source::open(&camera.source)?,
+//!         decoder: Decoder::default(),
+//!         fitted: calibration.fitted,
+//!         judge: calibration.judge.clone(),
+//!         decider: Decider::new(&config.decide, Instant::now()),
+//!         reporter: Reporter::new(camera, calibration, &config.decide, &run_id),
+//!     });
+//! }
+//! let monitor = Monitor { pipeline: opened.pipeline, sinks: Sinks::open(&config.sink)? };
+//! for ended in monitor.run(cameras, Limits::default(), &Arc::default())? {
+//!     println!("{}: {} frames judged", ended.camera, ended.summary.judged);
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
+mod bell;
 mod handover;
+mod lane;
 mod report;
+mod summary;
+mod turns;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::calibrate::Judge;
-use crate::decide::Decider;
-use crate::decode::{Content, Decoder};
 use crate::infer::InferError;
-use crate::pipeline::{Pipeline, PipelineError};
+use crate::pipeline::Pipeline;
 use crate::sink::{SinkError, Sinks};
-use crate::source::{Condition, Frame, Source, SourceError, WAIT_SLICE};
-use handover::{Handover, Received};
+use crate::source::{SourceError, WAIT_SLICE};
+use bell::Bell;
+pub use lane::Camera;
+use lane::Lane;
 pub use report::Reporter;
-use report::Spoken;
+pub use summary::{Ended, Summary};
+use turns::Turns;
+
+/// How long the sources may take to notice that they are no longer wanted.
+const END_PATIENCE: Duration = Duration::from_secs(2);
 
 /// When a run ends by itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Limits {
-    /// After this many frames of the source, bad ones included.
+    /// After this many frames of each camera, bad ones included.
     pub max_frames: Option<u64>,
     /// After this time.
     pub duration: Option<Duration>,
 }
 
-/// What a run did. captured = judged + dropped + bad, once it has ended.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Frames that the source delivered, and of a camera also those that it is known to have lost: gaps in the driver's
-    /// numbers, damaged and repeated frames. What a camera might have seen while it was gone is not known, and not counted.
-    pub captured: u64,
-    /// Frames that got a verdict.
-    pub judged: u64,
-    /// Frames that were flagged.
-    pub flagged: u64,
-    /// Frames that nobody will judge: newer ones had come, the camera lost them, or the run ended while they waited.
-    pub dropped: u64,
-    /// Frames that could not be judged.
-    pub bad: u64,
-    /// Verdicts without a frame, because none came in time.
-    pub silent: u64,
-    /// Whether a signal ended the run.
-    pub stopped: bool,
-}
-
-/// Why a run ended badly.
+/// Why a run ended badly, or a camera's part of it.
 #[derive(Debug, thiserror::Error)]
 pub enum MonitorError {
     /// The source broke.
@@ -78,138 +98,93 @@ pub enum MonitorError {
     },
 }
 
-/// Where a frame came from.
-struct Origin {
-    index: u64,
-    path: PathBuf,
-    of_camera: bool,
-}
-
-/// The parts that a run puts to work.
+/// What all cameras of a run share.
 pub struct Monitor {
-    /// Turns frames into pictures.
-    pub decoder: Decoder,
     /// Preprocess, infer, score.
     pub pipeline: Pipeline,
-    /// Holds the scores against their calibration.
-    pub judge: Judge,
-    /// Turns judgements into states.
-    pub decider: Decider,
-    /// Words verdicts.
-    pub reporter: Reporter,
-    /// Delivers them.
+    /// Delivers verdicts.
     pub sinks: Sinks,
 }
 
 impl Monitor {
-    /// Judges `source` until it ends, a limit is reached, or `stop` is set.
+    /// Judges the frames of `cameras` until all of them have ended, a limit is reached, or `stop` is set; says of each, in
+    /// their order, how it ended.
+    ///
+    /// A camera whose source breaks or panics is that camera's failure: the others go on, and of the broken one fault
+    /// verdicts are given until the run ends.
     ///
     /// # Errors
-    /// A broken source, network or sink, or a source without one readable frame.
+    /// What concerns all cameras: a broken network or sink, or a thread that cannot be started.
     pub fn run(
         mut self,
-        source: Box<dyn Source>,
+        cameras: Vec<Camera>,
         limits: Limits,
         stop: &Arc<AtomicBool>,
-    ) -> Result<Summary, MonitorError> {
-        let mut handover = Handover::start(source, limits.max_frames)?;
-        let mut summary = Summary::default();
-        let outcome = self.listen(&mut handover, limits, stop, &mut summary);
-        let ended = handover.finish(&mut summary);
-        summary.stopped = stop.load(Ordering::Relaxed);
-        outcome.and(ended)?;
-        if summary.stopped {
-            let decision = self.decider.on_stop();
-            self.speak(Spoken::without_frame(decision), &summary)?;
-        }
-        match summary {
-            Summary { judged: 0, captured, stopped: false, .. } => Err(MonitorError::NothingRead { captured }),
-            _ => Ok(summary),
-        }
+    ) -> Result<Vec<Ended>, MonitorError> {
+        let bell = Arc::new(Bell::default());
+        let beside_others = cameras.len() > 1;
+        let start = |camera| Lane::start(camera, limits.max_frames, &bell, beside_others);
+        let mut lanes = cameras.into_iter().map(start).collect::<Result<Vec<_>, _>>()?;
+        let outcome = self.listen(&mut lanes, &bell, limits, stop);
+        let stopped = outcome.is_ok() && stop.load(Ordering::Relaxed);
+        let closed = self.close(&mut lanes, stopped);
+        outcome.and(closed)?;
+        Ok(lanes.into_iter().map(Lane::ended).collect())
     }
 
     fn listen(
         &mut self,
-        handover: &mut Handover,
+        lanes: &mut [Lane],
+        bell: &Bell,
         limits: Limits,
         stop: &AtomicBool,
-        summary: &mut Summary,
     ) -> Result<(), MonitorError> {
         let started = Instant::now();
-        // When to speak without a frame, and what was last said of the source.
-        let mut due = started + self.decider.deadline();
-        let mut told = Condition::Streaming;
-        while !stop.load(Ordering::Relaxed) && limits.duration.is_none_or(|limit| started.elapsed() < limit) {
-            let received = handover.receive(due.saturating_duration_since(Instant::now()).min(WAIT_SLICE));
-            handover.count(summary);
-            match received {
-                Received::Frame(frame) => {
-                    if self.on_frame(frame, summary)? {
-                        due = Instant::now() + self.decider.deadline();
-                        told = Condition::Streaming;
-                    }
-                }
-                Received::Nothing => {}
-                Received::End => return Ok(()),
+        let mut turns = Turns::new(lanes.len());
+        while !stop.load(Ordering::Relaxed)
+            && limits.duration.is_none_or(|limit| started.elapsed() < limit)
+            && lanes.iter().any(Lane::is_open)
+        {
+            let heard = bell.rings();
+            if !self.serve_next(lanes, &mut turns)? {
+                bell.wait(heard, patience(lanes));
             }
-            let condition = handover.condition();
-            // Also after a frame: bad ones that keep coming are no reason to fall silent.
-            if Instant::now() >= due {
-                summary.silent += 1;
-                let decision = self.decider.on_silence(Instant::now(), condition);
-                self.speak(Spoken::without_frame(decision), summary)?;
-                due = Instant::now() + self.decider.deadline();
-            } else if condition != told
-                && let Some(decision) = self.decider.on_condition(Instant::now(), condition)
-            {
-                self.speak(Spoken::without_frame(decision), summary)?;
+            for lane in &mut *lanes {
+                lane.keep_talking(&mut self.sinks)?;
             }
-            told = condition;
         }
         Ok(())
     }
 
-    /// Judges one frame; whether there was a verdict on it.
-    fn on_frame(&mut self, frame: Frame, summary: &mut Summary) -> Result<bool, MonitorError> {
-        let of_camera = matches!(frame.content, Content::Raw(_));
-        let origin = Origin { index: frame.index, path: frame.path, of_camera };
-        let decoding = Instant::now();
-        let decoded = self.decoder.decode(frame.content);
-        let decode_time = decoding.elapsed();
-        let judged = match decoded.map(|image| self.pipeline.judge(image)) {
-            Ok(Ok(judged)) => judged,
-            Ok(Err(PipelineError::Infer(error))) => return Err(error.into()),
-            Ok(Err(error)) => {
-                self.on_bad_frame(&origin, &error, summary);
-                return Ok(false);
+    /// Gives the network to the camera whose turn it is, of those that have something for it. False where none has.
+    fn serve_next(&mut self, lanes: &mut [Lane], turns: &mut Turns) -> Result<bool, MonitorError> {
+        for place in turns.order() {
+            if lanes[place].turn(self)? {
+                turns.served(place);
+                return Ok(true);
             }
-            Err(error) => {
-                self.on_bad_frame(&origin, &error, summary);
-                return Ok(false);
-            }
-        };
-        let deciding = Instant::now();
-        let judgement = self.judge.judge(&judged.scores, judged.top_class.map(|(class, _)| class));
-        let decision = self.decider.on_judged(&judgement, frame.taken.elapsed());
-        summary.judged += 1;
-        summary.flagged += u64::from(judgement.flag);
-        let stages = report::stages(decode_time, &judged.timings, deciding.elapsed());
-        let about = Some((origin.index, frame.captured_at, frame.taken));
-        let spoken = Spoken { decision, frame: about, judged: Some((judged, judgement)), stages };
-        self.speak(spoken, summary)?;
-        Ok(true)
+        }
+        Ok(false)
     }
 
-    /// Counts a frame and tells of it; of a camera's only the first in a row, lest one that sends nothing else fill the disk.
-    fn on_bad_frame(&mut self, frame: &Origin, error: &dyn std::error::Error, summary: &mut Summary) {
-        let first = self.decider.on_bad_frame();
-        let level = if first || !frame.of_camera { log::Level::Error } else { log::Level::Debug };
-        log::log!(level, "decode: frame {}: {}: {error}", frame.index, frame.path.display());
-        summary.bad += 1;
+    /// Releases all sources at once, and waits for them together.
+    fn close(&mut self, lanes: &mut [Lane], stopped: bool) -> Result<(), MonitorError> {
+        lanes.iter().for_each(Lane::release);
+        let since = Instant::now();
+        while !lanes.iter().all(Lane::is_closed) {
+            let out_of_patience = since.elapsed() > END_PATIENCE;
+            for lane in lanes.iter_mut().filter(|lane| !lane.is_closed() && (out_of_patience || lane.is_over())) {
+                lane.close(stopped, &mut self.sinks)?;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
+}
 
-    fn speak(&mut self, spoken: Spoken, summary: &Summary) -> Result<(), SinkError> {
-        let verdict = self.reporter.word(spoken, summary);
-        self.sinks.send(&verdict)
-    }
+/// How long nobody needs to be spoken of. Bounded, for the flag that stops the run and the sources' conditions ring no bell.
+fn patience(lanes: &[Lane]) -> Duration {
+    let now = Instant::now();
+    let due = lanes.iter().filter_map(Lane::due).map(|due| due.saturating_duration_since(now)).min();
+    due.unwrap_or(WAIT_SLICE).min(WAIT_SLICE)
 }

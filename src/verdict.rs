@@ -26,7 +26,7 @@ pub struct Verdict {
     pub captured_at: Option<String>,
     /// Age of the frame when this was said, in milliseconds.
     pub age_ms: Option<f64>,
-    /// Counts every verdict of the run from 1; a consumer that sees it stand still is blind.
+    /// Counts every verdict on this camera in this run from 1; a consumer that sees it stand still is blind there.
     pub alive: u64,
     /// What to make of it.
     pub state: State,
@@ -48,15 +48,15 @@ pub struct Verdict {
     pub class: Option<String>,
     /// Its softmax probability.
     pub confidence: Option<f32>,
-    /// Frames dropped so far.
+    /// Frames of this camera dropped so far.
     pub dropped: u64,
-    /// Frames so far that could not be judged.
+    /// Frames of this camera so far that could not be judged.
     pub bad: u64,
     /// How long each stage took.
     pub stages_us: StagesUs,
     /// Execution provider of the network.
     pub execution_provider: String,
-    /// Package id.
+    /// Id of the package whose calibration judged the frame.
     pub model: String,
     /// Tells runs apart.
     pub run_id: String,
@@ -108,6 +108,8 @@ pub enum Reason {
     CameraFrozen,
     /// The camera is gone or broken down, and is being opened anew.
     CameraLost,
+    /// The camera's source has ended in an error and will not come back in this run; the log says which.
+    CameraFailed,
     /// The frame was older than the deadline when it was judged.
     FrameTooOld,
     /// No frame was judged within the deadline.

@@ -5,8 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use oodwatch::config::Config;
 use oodwatch::decode::decode;
-use oodwatch::open;
-use oodwatch::package::Package;
+use oodwatch::open::{self, CalibratedPackage};
 use oodwatch::sink::Sinks;
 use oodwatch::source::{self, ImagesConfig, SourceConfig};
 
@@ -29,7 +28,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     lines::text(&format!("ok  config   {}", arguments.config.display()))?;
     check_model(&config)?;
     for camera in &config.camera {
-        let found = check_source(&camera.source)?;
+        let found = check_source(&camera.source).map_err(|error| CliError::in_camera(&config, camera, error))?;
         lines::text(&format!("ok  source   {}: {found}", camera.name))?;
     }
     Sinks::check(&config.sink)?;
@@ -37,32 +36,38 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn check_model(config: &Config) -> anyhow::Result<()> {
-    let package = Package::open(&config.model.package)?;
-    lines::text(&format!("ok  package  {} {}", config.model.package.display(), package.id))?;
-    let criterion = &config.score.name;
-    let opened = open::open(&package, &config.model, criterion.scores())?;
-    let judge = open::judge(&package, &opened.pipeline, criterion)?;
+    let opened = open::open_cameras(config)?;
+    lines::text(&format!("ok  package  {} {}", config.model.package.display(), opened.model_id))?;
+    for calibration in &opened.calibrations {
+        if calibration.id != opened.model_id {
+            lines::text(&format!("ok  package  {} {}", calibration.dir.display(), calibration.id))?;
+        }
+        tell_calibration(calibration)?;
+    }
+    Ok(())
+}
+
+fn tell_calibration(by: &CalibratedPackage) -> anyhow::Result<()> {
+    let (inputs, deviation) = (by.self_test.inputs, by.self_test.largest_deviation);
     lines::text(&format!(
-        "ok  infer    {}: {} golden inputs, largest deviation {:.1e} of {:.1e}",
-        opened.pipeline.execution_provider(),
-        opened.self_test.inputs,
-        opened.self_test.largest_deviation,
-        package.golden.tolerance
+        "ok  infer    {}: {inputs} golden inputs, largest deviation {deviation:.1e} of {:.1e}",
+        by.execution_provider, by.tolerance
     ))?;
-    let calibration = judge.calibration();
+    let calibration = by.judge.calibration();
     let threshold = match calibration.per_class {
         Some(_) => "thresholds per class".into(),
         None => format!("threshold {}", calibration.all.threshold()),
     };
     lines::text(&format!(
-        "ok  score    {criterion}: {threshold} for a false-alarm rate of {}, from {} frames",
+        "ok  score    {}: {threshold} for a false-alarm rate of {}, from {} frames",
+        by.judge.criterion(),
         calibration.target,
         calibration.all.scores().len()
     ))
 }
 
 /// Reads until one frame is a picture, and says what it is. A camera is asked, not started.
-fn check_source(config: &SourceConfig) -> anyhow::Result<String> {
+fn check_source(config: &SourceConfig) -> Result<String, CliError> {
     if let SourceConfig::Images(ImagesConfig { path, .. }) = config
         && path.as_os_str() == "-"
     {
@@ -84,5 +89,5 @@ fn check_source(config: &SourceConfig) -> anyhow::Result<String> {
             Err(error) => log::warn!("decode: {}: {error}", frame.path.display()),
         }
     }
-    Err(CliError::NothingRead(tried).into())
+    Err(CliError::NothingRead(tried))
 }

@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use oodwatch::adopt::AdoptError;
 use oodwatch::calibrate::{CalibrateError, FootageError};
-use oodwatch::config::ConfigError;
+use oodwatch::config::{CameraConfig, Config, ConfigError};
 use oodwatch::fit::FitError;
 use oodwatch::infer::InferError;
-use oodwatch::monitor::MonitorError;
+use oodwatch::monitor::{Ended, MonitorError};
 use oodwatch::open::OpenError;
 use oodwatch::package::PackageError;
 use oodwatch::pipeline::PipelineError;
@@ -33,6 +33,45 @@ pub(crate) enum CliError {
     /// Not one input could be read.
     #[error("none of {0} inputs could be read")]
     NothingRead(u64),
+    /// One of several cameras cannot be opened.
+    #[error("camera {camera}: {source}")]
+    Camera {
+        /// Its name.
+        camera: String,
+        /// Why not.
+        source: Box<CliError>,
+    },
+    /// A source cannot be opened.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Some of several cameras ended badly; of each the log tells why.
+    #[error("{} of {cameras} cameras failed: {}", failed.len(), failed.join(", "))]
+    Cameras {
+        /// Their names.
+        failed: Vec<String>,
+        /// How many cameras there are.
+        cameras: usize,
+        /// The highest of their exit codes.
+        code: u8,
+    },
+}
+
+impl CliError {
+    /// Names the camera where there are several.
+    pub(crate) fn in_camera(config: &Config, camera: &CameraConfig, error: impl Into<Self>) -> Self {
+        match config.camera.as_slice() {
+            [_] => error.into(),
+            _ => Self::Camera { camera: camera.name.clone(), source: Box::new(error.into()) },
+        }
+    }
+
+    /// What several cameras make of a run: nothing where all ended well.
+    pub(crate) fn of_cameras(ended: &[Ended]) -> Option<Self> {
+        let failures = || ended.iter().filter_map(|ended| ended.failure.as_ref().map(|failure| (ended, failure)));
+        let code = failures().map(|(_, failure)| of_monitor(failure)).max()?;
+        let failed = failures().map(|(ended, _)| ended.camera.clone()).collect();
+        Some(Self::Cameras { failed, cameras: ended.len(), code })
+    }
 }
 
 /// Tells the error on stderr and gives its exit code.
@@ -81,7 +120,9 @@ fn of_adopt(error: &AdoptError) -> u8 {
 fn of_cli(error: &CliError) -> u8 {
     match error {
         CliError::Usage(_) => USAGE,
-        CliError::NothingRead(_) => SOURCE,
+        CliError::NothingRead(_) | CliError::Source(_) => SOURCE,
+        CliError::Camera { source, .. } => of_cli(source),
+        CliError::Cameras { code, .. } => *code,
     }
 }
 
@@ -122,11 +163,13 @@ fn of_package(error: &PackageError) -> u8 {
 
 fn of_open(error: &OpenError) -> u8 {
     match error {
+        OpenError::Package(error) => of_package(error),
+        OpenError::Calibration { source, .. } => of_open(source),
         OpenError::Pipeline(error) => of_pipeline(error),
         OpenError::SelfTest(SelfTestError::Infer(error)) => of_infer(error),
         OpenError::SelfTest(SelfTestError::Score(error)) => of_score(error),
         OpenError::SelfTest(SelfTestError::Differs { .. }) | OpenError::OtherInference { .. } => INFERENCE,
-        OpenError::NotCalibrated { .. } | OpenError::Uncalibrated { .. } => PACKAGE,
+        OpenError::NotCalibrated { .. } | OpenError::Uncalibrated { .. } | OpenError::OtherNetwork { .. } => PACKAGE,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Words verdicts: joins what is known about a frame with what is constant over a run.
+//! Words the verdicts on one camera: joins what is known about a frame with what is constant over a run.
 
 use std::process;
 use std::time::{Duration, Instant};
@@ -8,11 +8,13 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::Summary;
 use crate::calibrate::{Criterion, Judgement};
-use crate::decide::Decision;
+use crate::config::CameraConfig;
+use crate::decide::{DecideConfig, Decision};
+use crate::open::CalibratedPackage;
 use crate::pipeline::{Judged, Timings};
 use crate::verdict::{Kind, SCHEMA, StagesUs, Verdict};
 
-/// What all verdicts of a run share, and their running number.
+/// What all verdicts on a camera share, and their running number.
 #[derive(Debug, Clone)]
 pub struct Reporter {
     /// Name of the camera.
@@ -25,13 +27,13 @@ pub struct Reporter {
     pub threshold: f32,
     /// Execution provider of the network.
     pub execution_provider: String,
-    /// Package id.
+    /// Id of the package whose calibration judges the frames.
     pub model: String,
-    /// Tells runs apart.
+    /// Tells runs apart; the same for all cameras of a run.
     pub run_id: String,
     /// Longest time between two verdicts, in milliseconds.
     pub deadline_ms: u64,
-    /// Verdicts so far.
+    /// Verdicts on this camera so far.
     pub alive: u64,
 }
 
@@ -52,6 +54,21 @@ impl Spoken {
 }
 
 impl Reporter {
+    /// For a camera that is judged by this calibration.
+    pub fn new(camera: &CameraConfig, by: &CalibratedPackage, decide: &DecideConfig, run_id: &str) -> Self {
+        Self {
+            camera: camera.name.clone(),
+            classes: by.classes.clone(),
+            criterion: by.judge.criterion().clone(),
+            threshold: by.judge.calibration().all.threshold(),
+            execution_provider: by.execution_provider.to_string(),
+            model: by.id.clone(),
+            run_id: run_id.into(),
+            deadline_ms: decide.deadline_ms,
+            alive: 0,
+        }
+    }
+
     /// An identifier for a run that starts now: its time and process.
     pub fn new_run_id() -> String {
         format!("{}-{}", Timestamp::now().strftime("%Y%m%dT%H%M%S%3fZ"), process::id())
