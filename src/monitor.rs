@@ -5,8 +5,8 @@
 //! counted as dropped. When no frame of a camera can be judged within the deadline the loop speaks of it anyway, so that
 //! its listeners can tell silence from death; when a camera stops delivering, it says so at once.
 //!
-//! The lanes share one network, round robin, a frame at a time. Batches would make each camera wait for the slowest, save
-//! nothing on a CPU, and round differently with their size: a verdict would depend on who else was there.
+//! The lanes share one network, round robin, a frame at a time. In batches a frame would wait for those of other cameras, and
+//! sums round differently with the size of a batch: a verdict would depend on who else was there.
 //!
 //! ```no_run
 //! use std::{path::Path, sync::Arc, time::Instant};

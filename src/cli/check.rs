@@ -1,5 +1,6 @@
 //! `oodwatch check`: everything that `run` would refuse, found before it runs.
 
+use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
@@ -27,6 +28,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
     lines::text(&format!("ok  config   {}", arguments.config.display()))?;
     check_model(&config)?;
+    check_devices(&config)?;
     for camera in &config.camera {
         let found = check_source(&camera.source).map_err(|error| CliError::in_camera(&config, camera, error))?;
         lines::text(&format!("ok  source   {}: {found}", camera.name))?;
@@ -64,6 +66,22 @@ fn tell_calibration(by: &CalibratedPackage) -> anyhow::Result<()> {
         calibration.target,
         calibration.all.scores().len()
     ))
+}
+
+/// Two names may lead to one device, which streams to one reader.
+fn check_devices(config: &Config) -> Result<(), CliError> {
+    let mut known: Vec<(&str, PathBuf)> = Vec::new();
+    for camera in &config.camera {
+        let SourceConfig::V4l2(source) = &camera.source else { continue };
+        // One that is not there is told by the camera's own check.
+        let Ok(device) = fs::canonicalize(&source.device) else { continue };
+        if let Some((other, _)) = known.iter().find(|(_, known)| *known == device) {
+            let shared = CliError::SharedDevice { path: source.device.clone(), device, other: (*other).into() };
+            return Err(CliError::in_camera(config, camera, shared));
+        }
+        known.push((&camera.name, device));
+    }
+    Ok(())
 }
 
 /// Reads until one frame is a picture, and says what it is. A camera is asked, not started.

@@ -1,5 +1,6 @@
 //! From an error to its exit code. The codes are a contract: scripts and supervisors act on them.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use oodwatch::adopt::AdoptError;
@@ -44,6 +45,16 @@ pub(crate) enum CliError {
     /// A source cannot be opened.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// Two cameras are one.
+    #[error("source: {}: is {}, which is camera {other} already", path.display(), device.display())]
+    SharedDevice {
+        /// The name in the config.
+        path: PathBuf,
+        /// Where it leads.
+        device: PathBuf,
+        /// The camera that has it.
+        other: String,
+    },
     /// Some of several cameras ended badly; of each the log tells why.
     #[error("{} of {cameras} cameras failed: {}", failed.len(), failed.join(", "))]
     Cameras {
@@ -120,7 +131,7 @@ fn of_adopt(error: &AdoptError) -> u8 {
 fn of_cli(error: &CliError) -> u8 {
     match error {
         CliError::Usage(_) => USAGE,
-        CliError::NothingRead(_) | CliError::Source(_) => SOURCE,
+        CliError::NothingRead(_) | CliError::Source(_) | CliError::SharedDevice { .. } => SOURCE,
         CliError::Camera { source, .. } => of_cli(source),
         CliError::Cameras { code, .. } => *code,
     }

@@ -23,7 +23,7 @@ use log::LevelFilter;
     0 done (also end of file, SIGTERM, SIGINT, --max-frames, and some unreadable inputs, which are counted)\n  \
     2 usage or config\n  3 model package\n  4 source: no input could be read\n  \
     5 execution provider, ONNX Runtime or failed self-test\n  6 ended in a fault or a caught panic\n  \
-    1 anything else (a full disk, a broken stdout)"
+    1 anything else (a full disk, a broken stdout)\n  Of several cameras that ended differently, the highest."
 )]
 pub(crate) struct Arguments {
     /// How much to log on stderr: off, error, warn, info, debug, trace [default: $RUST_LOG, or info]
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Watch a source and say a verdict on every frame, as JSON lines
+    /// Watch cameras or footage and say a verdict on every frame, as JSON lines
     Run(run::Arguments),
     /// Score pictures: one JSON line per picture and score
     Score(score::Arguments),

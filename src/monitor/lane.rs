@@ -210,7 +210,7 @@ impl Lane {
         self.handover.release();
     }
 
-    /// Whether this lane waits for its source to end, and whether that has gone.
+    /// Whether nothing is left to do for this camera.
     pub(super) fn is_closed(&self) -> bool {
         self.closed
     }

@@ -8,8 +8,10 @@
 mod adopt;
 mod calibrate;
 mod camera;
+mod cameras;
 mod commands;
 mod config;
+mod lanes;
 mod package;
 mod rates;
 mod reference;

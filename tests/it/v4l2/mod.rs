@@ -11,6 +11,7 @@ mod endurance;
 mod faults;
 mod formats;
 mod loss;
+mod several;
 
 use crate::support::Bench;
 
