@@ -1,6 +1,7 @@
 //! Puts a config's packages to work: one network for all cameras, and for each camera the calibration that judges it.
 //!
-//! A calibration is opened, proved by its golden vectors and held in memory once, however many cameras it judges.
+//! A package is opened and proved by its golden vectors once, and its fitted scores are held in memory once, however many
+//! cameras it judges.
 
 use std::path::PathBuf;
 
@@ -133,7 +134,9 @@ fn packages_in_use<'p>(config: &Config, model: &'p Package, named: &'p [Package]
 fn add(pipeline: &mut Pipeline, package: &Package) -> Result<(FittedScores, SelfTest), OpenError> {
     let fitted = pipeline.add(package)?;
     let scores = pipeline.scores().to_vec();
-    Ok((fitted, self_test::run(pipeline.network_mut(), &package.golden, &package.model(), Some(&scores))?))
+    let self_test = self_test::run(pipeline.network_mut(), &package.golden, &package.model(), Some(&scores))?;
+    log::info!("infer: calibration {} passed the self-test: {} inputs", package.dir.display(), self_test.inputs);
+    Ok((fitted, self_test))
 }
 
 /// Says which package an error is about, where that is not the obvious one.
