@@ -12,10 +12,15 @@
 //! | deadline not yet over                       |          | or camera_lost               |
 //! | none of these                               | nominal  |                              |
 //! | camera's source broke for good              | fault    | camera_failed                |
-//! | told to stop                                | fault    | stopped                      |
 //!
 //! Where several hold, the upper row names the state and all of them stand in the reasons. A fault for want of frames
 //! lasts until the next frame is judged. Only nominal is safe: whatever is not known to be good is not.
+//!
+//! The [`Decider`] says what each of these means by itself; the [`Machine`] joins it with the state before and with faults that are
+//! latched. `docs/STATES.md` has its table.
+
+mod latch;
+mod state;
 
 use std::time::{Duration, Instant};
 
@@ -24,6 +29,8 @@ use serde::{Deserialize, Serialize};
 use crate::calibrate::Judgement;
 use crate::source::Condition;
 use crate::verdict::{Reason, State};
+pub use latch::Latchable;
+pub use state::{LastWord, Machine};
 
 /// `[decide]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,11 +40,15 @@ pub struct DecideConfig {
     pub deadline_ms: u64,
     /// Time that the first frame may take, in milliseconds, before the absence of one is a fault.
     pub startup_ms: u64,
+    /// Faults that stay until `oodwatch reset`.
+    pub latch: Vec<Latchable>,
+    /// Faults within an hour that are not yet `repeated_faults`.
+    pub faults_per_hour: u32,
 }
 
 impl Default for DecideConfig {
     fn default() -> Self {
-        Self { deadline_ms: 1_000, startup_ms: 10_000 }
+        Self { deadline_ms: 1_000, startup_ms: 10_000, latch: Latchable::DEFAULT.into(), faults_per_hour: 10 }
     }
 }
 
@@ -149,11 +160,6 @@ impl Decider {
     /// The camera's source broke down or panicked: nothing will come of it in this run.
     pub fn on_failure(&self) -> Decision {
         Decision { state: State::Fault, reasons: vec![Reason::CameraFailed] }
-    }
-
-    /// The last word of a monitor that was told to stop: from here on nobody watches.
-    pub fn on_stop(&self) -> Decision {
-        Decision { state: State::Fault, reasons: vec![Reason::Stopped] }
     }
 }
 

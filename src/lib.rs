@@ -18,10 +18,10 @@
 //! 5. [`score`] makes numbers of them, by scores that [`fit`] fitted. HIGHER MEANS MORE OUT-OF-DISTRIBUTION, for
 //!    every score.
 //! 6. A judge ([`calibrate`]) holds one score, or several combined, against its conformal threshold; [`decide`] names
-//!    a state. Only `nominal` is safe; silence beyond the deadline is a fault.
+//!    a state, and latches faults that somebody has to look at. Only `nominal` is safe; silence beyond the deadline is a fault.
 //! 7. A [`sink`] delivers the [`verdict`]: one JSON line, also when no frame came.
 //!
-//! [`monitor`] is the loop around these steps, in which the cameras take turns; [`pipeline`] is the judging part of it
+//! [`monitor`] is the loop around these steps, in which the cameras take turns, and the thread that speaks when it hangs; [`pipeline`] is the judging part of it
 //! (preprocess, infer, score), which `run`, `score`, `calibrate` and `bench` share. What a network needs to be used this way lies in a [`package`]: a
 //! folder with the ONNX file, a manifest, the calibration and golden vectors. [`open`] puts one to work, or
 //! several calibrations of one network, after the [`self_test`] has shown that this machine computes what the package's maker computed. [`config`] reads the TOML

@@ -3,6 +3,8 @@
 //! Other programs rely on these fields. The schema number grows when fields are added; no field ever changes its
 //! meaning. Fields without a value are null.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::calibrate::Criterion;
@@ -86,7 +88,7 @@ pub enum State {
     Ood,
     /// Frames come but cannot all be trusted, or the camera has just stopped delivering them.
     Degraded,
-    /// No verdict on a fresh frame within the deadline.
+    /// No verdict on a fresh frame within the deadline, a latched fault, or nobody watches any more.
     Fault,
 }
 
@@ -114,8 +116,52 @@ pub enum Reason {
     FrameTooOld,
     /// No frame was judged within the deadline.
     NoFrameWithinDeadline,
+    /// One frame has kept the judging thread busy for longer than the deadline.
+    JudgingStalled,
+    /// More faults within an hour than the config allows. Told where it is latched.
+    RepeatedFaults,
+    /// A fault that needs `oodwatch reset`; it stands beside, as of now or from before.
+    Latched,
+    /// The network failed on a picture that could be read; the run ends.
+    JudgingFailed,
+    /// The judging thread panicked; the run ends.
+    Panicked,
     /// The monitor was told to stop.
     Stopped,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 16] = [
+        Self::NoFrameYet,
+        Self::ScoreAboveThreshold,
+        Self::ScoreNotFinite,
+        Self::BadFrame,
+        Self::CameraSilent,
+        Self::CameraFrozen,
+        Self::CameraLost,
+        Self::CameraFailed,
+        Self::FrameTooOld,
+        Self::NoFrameWithinDeadline,
+        Self::JudgingStalled,
+        Self::RepeatedFaults,
+        Self::Latched,
+        Self::JudgingFailed,
+        Self::Panicked,
+        Self::Stopped,
+    ];
+}
+
+impl fmt::Display for Reason {
+    /// Its name in a verdict.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(formatter)
+    }
+}
+
+/// Reasons in a sentence.
+pub(crate) fn list(reasons: &[Reason]) -> String {
+    reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Duration of each stage in microseconds; null where the stage did not run.

@@ -17,6 +17,7 @@ use oodwatch::self_test::SelfTestError;
 use oodwatch::source::SourceError;
 
 use super::lines;
+use super::process::ProcessError;
 
 const OTHER: u8 = 1;
 const USAGE: u8 = 2;
@@ -110,6 +111,7 @@ fn code(error: &anyhow::Error) -> u8 {
         error.downcast_ref().map(of_open),
         error.downcast_ref().map(of_pipeline),
         error.downcast_ref().map(of_monitor),
+        error.downcast_ref().map(of_process),
     ];
     known.into_iter().flatten().next().unwrap_or(OTHER)
 }
@@ -203,8 +205,19 @@ fn of_infer(error: &InferError) -> u8 {
 fn of_monitor(error: &MonitorError) -> u8 {
     match error {
         MonitorError::Source(_) | MonitorError::NothingRead { .. } => SOURCE,
-        MonitorError::SourcePanicked => FAULT,
+        MonitorError::SourcePanicked | MonitorError::Panicked { .. } | MonitorError::Latched { .. } => FAULT,
         MonitorError::Infer(error) => of_infer(error),
-        MonitorError::Thread(_) | MonitorError::Sink(_) => OTHER,
+        MonitorError::Thread(_) | MonitorError::Sink(_) | MonitorError::SinkBlocked { .. } => OTHER,
+    }
+}
+
+/// A process or pid file that was named wrongly is usage; what the system does not let one do is not.
+fn of_process(error: &ProcessError) -> u8 {
+    match error {
+        ProcessError::File { .. } | ProcessError::Refused { .. } => OTHER,
+        ProcessError::NotAPidFile { .. }
+        | ProcessError::Taken { .. }
+        | ProcessError::Gone(_)
+        | ProcessError::Deaf(_) => USAGE,
     }
 }
