@@ -12,10 +12,5 @@ use clap::Parser;
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
     cli::start_log(arguments.log_level);
-    let outcome = panic::catch_unwind(|| arguments.command.run());
-    match outcome {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(error)) => cli::exit::report(&error),
-        Err(_) => cli::exit::after_panic(),
-    }
+    cli::exit::end(panic::catch_unwind(|| arguments.command.run()))
 }

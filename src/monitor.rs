@@ -59,6 +59,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::decide::LastWord;
 use crate::sink::Sinks;
 use crate::source::WAIT_SLICE;
 use bell::Bell;
@@ -158,8 +159,14 @@ fn supervise(
     let theirs = Arc::clone(&shared);
     let work = move || {
         let ended = panic::catch_unwind(AssertUnwindSafe(|| Supervisor::new(&theirs, limits, &orders).run()));
+        let ended = ended.unwrap_or_else(|panic| {
+            theirs.end();
+            let last_words = |speaker: &mut Speaker| speaker.close(Some(LastWord::Panicked), true, true, None);
+            theirs.with_speaker(last_words)?;
+            Err(judging::panicked(&*panic))
+        });
         // Nobody listens where the end was out of patience.
-        let _ = sender.send(ended.unwrap_or_else(|panic| Err(judging::panicked(&*panic))));
+        let _ = sender.send(ended);
     };
     spawn("supervising", work).inspect_err(|_| shared.end())?;
     Ok(outcome)
@@ -174,7 +181,7 @@ fn await_end(
     loop {
         match outcome.recv_timeout(WAIT_SLICE) {
             Ok(outcome) => return outcome,
-            Err(RecvTimeoutError::Disconnected) => return Err(MonitorError::Panicked { message: "unknown".into() }),
+            Err(RecvTimeoutError::Disconnected) => return Err(MonitorError::Panicked { message: "twice".into() }),
             Err(RecvTimeoutError::Timeout) if is_over() => {
                 let since: Instant = *over_since.get_or_insert_with(Instant::now);
                 if since.elapsed() > SINK_PATIENCE {

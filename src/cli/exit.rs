@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use oodwatch::adopt::AdoptError;
 use oodwatch::calibrate::{CalibrateError, FootageError};
@@ -86,15 +88,30 @@ impl CliError {
     }
 }
 
-/// Tells the error on stderr and gives its exit code.
-pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    lines::note(&format!("error: {error}"));
-    ExitCode::from(code(error))
+/// Whether a thread still runs the network.
+static LEFT_BEHIND: AtomicBool = AtomicBool::new(false);
+
+/// From here on the process ends without taking libraries down: ONNX Runtime and the drivers of an accelerator wait at exit for
+/// what hangs in them, or crash under it.
+pub(crate) fn leave_threads_behind() {
+    LEFT_BEHIND.store(true, Ordering::Relaxed);
 }
 
-/// The exit code after a panic, whose text is on stderr already.
-pub(crate) fn after_panic() -> ExitCode {
-    ExitCode::from(FAULT)
+/// Ends the process with the code of this outcome, or of a panic, whose text is on stderr already.
+pub(crate) fn end(outcome: thread::Result<anyhow::Result<()>>) -> ExitCode {
+    let code = match outcome {
+        Ok(Ok(())) => 0,
+        Ok(Err(error)) => {
+            lines::note(&format!("error: {error}"));
+            code(&error)
+        }
+        Err(_) => FAULT,
+    };
+    if LEFT_BEHIND.load(Ordering::Relaxed) {
+        // Every line was flushed when it was written.
+        signal_hook::low_level::exit(code.into());
+    }
+    ExitCode::from(code)
 }
 
 fn code(error: &anyhow::Error) -> u8 {

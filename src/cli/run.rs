@@ -13,7 +13,7 @@ use oodwatch::sink::Sinks;
 use oodwatch::source::{self, Source};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::exit::CliError;
+use super::exit::{self, CliError};
 use super::lines;
 use super::process::{PidFile, RESET};
 
@@ -49,7 +49,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let cameras = cameras(&config, &opened, sources, started);
     let monitor = Monitor { network: opened.pipeline, sinks: Sinks::open(&config.sink)? };
     let limits = Limits { max_frames: arguments.max_frames, duration: arguments.duration };
-    let mut ended = monitor.run(cameras, limits, &orders)?;
+    let mut ended = monitor.run(cameras, limits, &orders).inspect_err(|_| exit::leave_threads_behind())?;
+    if ended.iter().any(|ended| ended.left_behind) {
+        exit::leave_threads_behind();
+    }
     let alone = match ended.as_mut_slice() {
         [one] => one.failure.take(),
         _ => None,
@@ -102,7 +105,7 @@ fn orders_by_signals() -> anyhow::Result<Orders> {
 /// A line for each of several cameras, and one for all.
 fn tell(ended: &[Ended], elapsed: Duration) {
     if let [_, _, ..] = ended {
-        for Ended { camera, summary, failure } in ended {
+        for Ended { camera, summary, failure, .. } in ended {
             let failed = if failure.is_some() { "failed: " } else { "" };
             lines::note(&format!("camera {camera}: {failed}{}", counts(summary, elapsed)));
         }

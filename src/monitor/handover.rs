@@ -98,11 +98,11 @@ impl Handover {
         self.shared.lock().in_hand = false;
     }
 
-    /// Nobody will come back for the frame that was taken: if there is one, it is counted as dropped.
-    pub(super) fn abandon(&self) {
+    /// Nobody will come back for the frame that was taken: if there is one, it is counted as dropped. Whether there is.
+    pub(super) fn abandon(&self) -> bool {
         let mut queue = self.shared.lock();
         queue.dropped += u64::from(queue.in_hand);
-        queue.in_hand = false;
+        std::mem::take(&mut queue.in_hand)
     }
 
     /// How the source is; footage always streams.

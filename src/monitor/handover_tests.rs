@@ -232,8 +232,8 @@ fn a_frame_that_nobody_comes_back_for_is_dropped_and_one_that_was_judged_is_not(
         if dropped == 0 {
             handover.handover.put_down();
         }
-        handover.handover.abandon();
-        handover.handover.abandon();
+        assert_eq!(handover.handover.abandon(), dropped == 1);
+        assert!(!handover.handover.abandon());
         assert_eq!(handover.counts().1, dropped);
     }
 }

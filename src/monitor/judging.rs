@@ -56,6 +56,8 @@ impl Heartbeat {
 /// Judges until all lanes have ended or the run has. Says to `shared` how it ended, also when it panics.
 pub(super) fn judge_all(mut network: impl Judging, mut lanes: Vec<Lane>, shared: &Shared) {
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| take_turns(&mut network, &mut lanes, shared)));
+    // Before anybody may end the process: a library that is at work must not be taken down.
+    drop((network, lanes));
     shared.judging_ended(outcome.unwrap_or_else(|panic| Err(panicked(&*panic))));
 }
 

@@ -28,6 +28,7 @@ pub(super) struct Voice {
     /// Whether there are other cameras, for which the run goes on when this one fails.
     beside_others: bool,
     closed: bool,
+    left_behind: bool,
 }
 
 impl Voice {
@@ -42,6 +43,7 @@ impl Voice {
             end: None,
             beside_others,
             closed: false,
+            left_behind: false,
         }
     }
 
@@ -181,7 +183,7 @@ impl Voice {
         if let Received::End(Err(error)) = self.handover.take() {
             self.set_end(Err(error));
         }
-        self.handover.abandon();
+        self.left_behind = self.handover.abandon();
         self.handover.count(&mut self.summary);
         match last_word {
             Some(last_word) if self.is_spoken_of() => {
@@ -203,6 +205,7 @@ impl Voice {
         if !latched.is_empty() && !matches!(self.end, Some(Err(_))) {
             self.set_end(Err(MonitorError::Latched { reasons: latched }));
         }
-        Ended { camera: self.reporter.camera, summary: self.summary, failure: self.end.and_then(Result::err) }
+        let (camera, failure) = (self.reporter.camera, self.end.and_then(Result::err));
+        Ended { camera, summary: self.summary, failure, left_behind: self.left_behind }
     }
 }

@@ -1,108 +1,42 @@
 //! The monitor as a library, with a network that hangs, panics or fails on order. No ONNX Runtime is needed.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::io::Cursor;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use image::RgbImage;
-use oodwatch::calibrate::{Criterion, Judge, ScoreCalibration, Target};
 use oodwatch::decide::{DecideConfig, Decider, Machine};
-use oodwatch::decode::{Content, Decoder};
-use oodwatch::infer::InferError;
-use oodwatch::monitor::{Camera, Ended, Judging, Limits, Monitor, MonitorError, Orders, Reporter};
-use oodwatch::package::Calibration;
-use oodwatch::pipeline::{FittedScores, Judged, PipelineError, Timings};
-use oodwatch::score::{Fitted, Score, ScoreName};
-use oodwatch::sink::{FileConfig, SinkConfig, Sinks};
-use oodwatch::source::{Frame, Live, Source, SourceError};
+use oodwatch::decode::Decoder;
+use oodwatch::monitor::{Camera, Ended, Limits, Monitor, MonitorError, Orders};
+use oodwatch::pipeline::FittedScores;
+use oodwatch::sink::Sinks;
 use oodwatch::verdict::{Reason, State, Verdict};
 
-use crate::support::known;
+use crate::support::breaking::{GOOD, Gate, Network, Then, Ticking, judge, reporter};
 
 /// Ends a test that has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 const CAMERAS: [&str; 2] = ["front", "rear"];
-/// Frames that the network judges before it breaks.
-const GOOD: u64 = 5;
 
-/// A live camera that never ends by itself.
-struct Ticking {
-    next: u64,
-    png: Vec<u8>,
+/// A file that panics, once, when it is to hold some text.
+struct Paper {
+    file: File,
+    panic_at: Option<&'static str>,
 }
 
-impl Source for Ticking {
-    fn next_frame(&mut self, stop: &AtomicBool) -> Result<Option<Frame>, SourceError> {
-        thread::sleep(Duration::from_millis(5));
-        if stop.load(Ordering::Relaxed) {
-            return Ok(None);
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let hit = |text: &&str| String::from_utf8_lossy(bytes).contains(*text);
+        if let Some(text) = self.panic_at.take_if(|text| hit(&*text)) {
+            panic!("as scripted, at {text}");
         }
-        self.next += 1;
-        Ok(Some(Frame {
-            index: self.next - 1,
-            path: "ticking".into(),
-            captured_at: jiff::Timestamp::now(),
-            taken: Instant::now(),
-            content: Content::Encoded(self.png.clone()),
-        }))
+        self.file.write(bytes)
     }
 
-    fn live(&self) -> Option<Arc<Live>> {
-        Some(Arc::default())
-    }
-}
-
-/// What the network does with the frame after the good ones.
-#[derive(Clone, Copy, PartialEq)]
-enum Then {
-    Hang,
-    Panic,
-    Fail,
-}
-
-/// Says of every picture that it is known.
-struct Network {
-    judged: u64,
-    then: Then,
-    gate: Arc<Gate>,
-}
-
-/// Holds the network up until it is opened.
-#[derive(Default)]
-struct Gate {
-    open: Mutex<bool>,
-    opened: Condvar,
-    reached: AtomicBool,
-    passed: AtomicBool,
-}
-
-impl Gate {
-    fn pass(&self) {
-        self.reached.store(true, Ordering::Relaxed);
-        drop(self.opened.wait_while(self.open.lock().unwrap(), |open| !*open).unwrap());
-        self.passed.store(true, Ordering::Relaxed);
-    }
-
-    fn open(&self) {
-        *self.open.lock().unwrap() = true;
-        self.opened.notify_all();
-    }
-}
-
-impl Judging for Network {
-    fn judge_by(&mut self, _: FittedScores, _: &RgbImage) -> Result<Judged, PipelineError> {
-        self.judged += 1;
-        match self.then {
-            _ if self.judged <= GOOD => {}
-            Then::Hang => self.gate.pass(),
-            Then::Panic => panic!("as scripted"),
-            Then::Fail => return Err(InferError::Batch { found: vec![1], wanted: [3, 8, 8] }.into()),
-        }
-        Ok(Judged { scores: vec![Score(0.0)], top_class: Some((0, 0.9)), timings: Timings::default() })
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 
@@ -110,6 +44,7 @@ impl Judging for Network {
 struct Scene {
     dir: tempfile::TempDir,
     then: Then,
+    panic_at: Option<&'static str>,
     decide: DecideConfig,
     gate: Arc<Gate>,
     orders: Orders,
@@ -118,7 +53,8 @@ struct Scene {
 impl Scene {
     fn new(then: Then, deadline_ms: u64) -> Self {
         let decide = DecideConfig { deadline_ms, startup_ms: 0, ..DecideConfig::default() };
-        Self { dir: tempfile::tempdir().unwrap(), then, decide, gate: Arc::default(), orders: Orders::default() }
+        let (gate, orders) = (Arc::default(), Orders::default());
+        Self { dir: tempfile::tempdir().unwrap(), then, panic_at: None, decide, gate, orders }
     }
 
     fn verdicts(&self, camera: &str) -> Vec<Verdict> {
@@ -136,10 +72,9 @@ impl Scene {
 
     /// Runs until `enough`, then stops; without that, until it ends by itself.
     fn run(&self, enough: impl Fn() -> bool) -> Result<Vec<Ended>, MonitorError> {
-        let file = FileConfig { path: self.dir.path().join("verdicts") };
-        let sinks = Sinks::open(&SinkConfig { stdout: None, file: Some(file) }).unwrap();
-        let network = Network { judged: 0, then: self.then, gate: Arc::clone(&self.gate) };
-        let monitor = Monitor { network, sinks };
+        let file = File::create(self.dir.path().join("verdicts")).unwrap();
+        let sinks = Sinks::to("paper", Box::new(Paper { file, panic_at: self.panic_at }));
+        let monitor = Monitor { network: Network::new(self.then, &self.gate), sinks };
         thread::scope(|scope| {
             let running = scope.spawn(|| monitor.run(self.cameras(), Limits::default(), &self.orders));
             let since = Instant::now();
@@ -152,10 +87,8 @@ impl Scene {
     }
 
     fn cameras(&self) -> Vec<Camera> {
-        let mut png = Vec::new();
-        known(1).write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
         let camera = |name: &str| Camera {
-            source: Box::new(Ticking { next: 0, png: png.clone() }),
+            source: Box::new(Ticking::new()),
             decoder: Decoder::default(),
             fitted: FittedScores::default(),
             judge: judge(),
@@ -163,35 +96,6 @@ impl Scene {
             reporter: reporter(name, self.decide.deadline_ms),
         };
         CAMERAS.into_iter().map(camera).collect()
-    }
-}
-
-fn judge() -> Judge {
-    let energy = ScoreCalibration::new((0..100u8).map(f32::from).collect(), Target::rate(0.05)).unwrap();
-    let calibration = Calibration {
-        head: None,
-        fitted: Fitted::default(),
-        scores: BTreeMap::from([(ScoreName::Energy, energy)]),
-        fusions: BTreeMap::new(),
-        images: 100,
-        origin: "made up".into(),
-        precision: "fp32".into(),
-        execution_provider: "cpu".into(),
-    };
-    Judge::new(&Criterion::default(), &calibration, &[ScoreName::Energy]).unwrap()
-}
-
-fn reporter(camera: &str, deadline_ms: u64) -> Reporter {
-    Reporter {
-        camera: camera.into(),
-        classes: vec!["known".into()],
-        criterion: Criterion::default(),
-        threshold: 95.0,
-        execution_provider: "cpu".into(),
-        model: "made up".into(),
-        run_id: "run".into(),
-        deadline_ms,
-        alive: 0,
     }
 }
 
@@ -295,6 +199,7 @@ fn a_run_ends_with_a_last_word_while_the_network_hangs_and_nothing_follows_it() 
     let ended = scene.run(|| scene.gate.reached.load(Ordering::Relaxed)).unwrap();
     check(&scene, &ended);
     assert!(ended.iter().all(|ended| ended.summary.stopped && ended.failure.is_none()), "{ended:?}");
+    assert_eq!(ended.iter().filter(|ended| ended.left_behind).count(), 1, "one has a frame in the network");
     assert_eq!(ended.iter().map(|ended| ended.summary.judged).sum::<u64>(), GOOD);
     let said = CAMERAS.map(|camera| scene.verdicts(camera));
     assert!(said.iter().all(|verdicts| verdicts.last().unwrap().reasons == [Reason::Stopped]));
@@ -317,6 +222,19 @@ fn a_panic_of_the_judging_thread_is_the_last_word_on_every_camera() {
     for camera in CAMERAS {
         let last = scene.verdicts(camera).pop().unwrap();
         assert_eq!((last.state, last.reasons), (State::Fault, vec![Reason::Panicked]));
+    }
+}
+
+#[test]
+fn a_panic_of_the_supervising_thread_is_the_last_word_on_every_camera() {
+    let mut scene = Scene::new(Then::Hang, 300);
+    scene.panic_at = Some("judging_stalled");
+    let error = scene.run(|| false).unwrap_err();
+    assert!(matches!(&error, MonitorError::Panicked { message } if message.ends_with("at judging_stalled")), "{error}");
+    for camera in CAMERAS {
+        let last = scene.verdicts(camera).pop().unwrap();
+        assert_eq!(last.state, State::Fault);
+        assert!(last.reasons.contains(&Reason::Panicked), "{last:?}");
     }
 }
 
