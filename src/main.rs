@@ -1,5 +1,6 @@
 //! The program `oodwatch`: command line in, exit code out. All the work is in the library and in [`cli`].
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 #![forbid(unsafe_code)]
 
 mod cli;

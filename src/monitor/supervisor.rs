@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::speaker::Speaker;
 use super::{END_PATIENCE, Ended, Limits, MonitorError, Orders, Shared};
 use crate::decide::LastWord;
 use crate::source::WAIT_SLICE;
@@ -83,9 +84,10 @@ impl<'a> Supervisor<'a> {
             if judging && out_of_patience {
                 log::error!("infer: one frame is still being judged; leaving it behind");
             }
-            let busy_since = self.shared.heartbeat.busy_since();
-            let close =
-                |speaker: &mut super::speaker::Speaker| speaker.close(last_word, !judging, out_of_patience, busy_since);
+            let close = |speaker: &mut Speaker| {
+                let busy_since = self.shared.heartbeat.busy_since();
+                speaker.close(last_word, !judging, out_of_patience, busy_since)
+            };
             if self.shared.with_speaker(close)? {
                 return Ok(());
             }

@@ -1,7 +1,7 @@
 //! Latched faults, `oodwatch reset`, and ends that something holds up, with the real program.
 
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::fs;
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -223,9 +223,9 @@ fn a_source_that_hangs_is_a_fault_and_is_nominal_by_a_judged_frame_when_it_goes_
 
 /// The ffmpeg that a program has started.
 fn child_of(pid: u32) -> u32 {
-    let mut children = String::new();
-    for task in fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
-        File::open(task.unwrap().path().join("children")).unwrap().read_to_string(&mut children).unwrap();
-    }
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    // A thread may have ended meanwhile.
+    let children = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
+    let children: String = children.collect();
     children.split_whitespace().next().expect("a child").parse().unwrap()
 }
