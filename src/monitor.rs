@@ -190,12 +190,13 @@ impl Monitor {
         };
         let deciding = Instant::now();
         let judgement = self.judge.judge(&judged.scores, judged.top_class.map(|(class, _)| class));
-        let decision = self.decider.on_judged(&judgement, frame.taken.elapsed());
+        let decision = self.decider.on_judged(&judgement, frame.captured_at, frame.taken.elapsed());
         summary.judged += 1;
         summary.flagged += u64::from(judgement.flag);
         let stages = report::stages(decode_time, &judged.timings, deciding.elapsed());
         let about = Some((origin.index, frame.captured_at, frame.taken));
-        let spoken = Spoken { decision, frame: about, judged: Some((judged, judgement)), stages };
+        let reading = self.decider.reading();
+        let spoken = Spoken { decision, frame: about, judged: Some((judged, judgement)), reading, stages };
         self.speak(spoken, summary)?;
         Ok(true)
     }

@@ -58,7 +58,11 @@ fn check_model(config: &Config) -> anyhow::Result<()> {
         "ok  score    {criterion}: {threshold} for a false-alarm rate of {}, from {} frames",
         calibration.target,
         calibration.all.scores().len()
-    ))
+    ))?;
+    match (config.decide.policy_of(calibration)?, &calibration.policy) {
+        (Some(policy), Some(evidence)) => lines::text(&format!("ok  decide   {policy}; {}", evidence.tested_on)),
+        _ => lines::text("ok  decide   frame: every flagged frame is an alarm"),
+    }
 }
 
 /// Reads until one frame is a picture, and says what it is. A camera is asked, not started.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use oodwatch::adopt::AdoptError;
 use oodwatch::calibrate::{CalibrateError, FootageError};
 use oodwatch::config::ConfigError;
+use oodwatch::decide::DecideError;
 use oodwatch::fit::FitError;
 use oodwatch::infer::InferError;
 use oodwatch::monitor::MonitorError;
@@ -57,6 +58,7 @@ fn code(error: &anyhow::Error) -> u8 {
         error.downcast_ref().map(of_cli),
         error.downcast_ref().map(of_package),
         error.downcast_ref().map(|_: &SourceError| SOURCE),
+        error.downcast_ref().map(|_: &DecideError| PACKAGE),
         error.downcast_ref().map(of_open),
         error.downcast_ref().map(of_pipeline),
         error.downcast_ref().map(of_monitor),

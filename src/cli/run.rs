@@ -45,11 +45,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let criterion = &config.score.name;
     let opened = open::open(&package, &config.model, criterion.scores())?;
     let judge = open::judge(&package, &opened.pipeline, criterion)?;
+    let policy = config.decide.policy_of(judge.calibration())?;
     let reporter = Reporter {
         camera: camera.name.clone(),
         classes: package.manifest.classes.clone(),
         criterion: criterion.clone(),
         threshold: judge.calibration().all.threshold(),
+        policy: policy.map_or("frame", |policy| policy.name()).into(),
         execution_provider: opened.pipeline.execution_provider().to_string(),
         model: package.id.clone(),
         run_id: Reporter::new_run_id(),
@@ -62,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         decoder: Decoder::default(),
         pipeline: opened.pipeline,
         judge,
-        decider: Decider::new(&config.decide, started),
+        decider: Decider::new(&config.decide, started).with_policy(policy),
         reporter,
         sinks: Sinks::open(&config.sink)?,
     };
