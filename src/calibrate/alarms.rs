@@ -100,6 +100,12 @@ pub fn false_alarms(policy: Policy, footage: &[Moment], block_s: f64) -> FalseAl
     FalseAlarms { alarms, hours: calm_s / 3600.0, hours_in_alarm: alarmed_s / 3600.0 }
 }
 
+/// How long footage is, in hours, without its gaps.
+pub(super) fn hours(footage: &[Moment], max_gap_s: f64) -> f64 {
+    let steps_s = footage.windows(2).map(|pair| pair[1].time_s - pair[0].time_s);
+    steps_s.filter(|step_s| (0.0..=max_gap_s).contains(step_s)).sum::<f64>() / 3600.0
+}
+
 /// The largest value that a policy's statistic takes on footage.
 pub(super) fn highest(policy: Policy, footage: &[Moment]) -> f64 {
     let mut watch = Watch::new(policy);

@@ -4,7 +4,8 @@
 //! cuts into the unknown; the quickest wins. What the first stretch says of the winner is too good, since it was chosen
 //! there; what the second says is not, and is what a user should go by.
 //!
-//! "Keeps the rate R" means, on T hours of the first stretch in blocks of L: with T R >= 3.0, the exact upper limit of
+//! "Lowest": a policy that raises its alarm later than another of its shape has no more alarms to speak of, so a bisection
+//! finds it. "Keeps the rate R" means, on T hours of the first stretch in blocks of L: with T R >= 3.0, the exact upper limit of
 //! its false alarms is at most R. With less footage no count can show that, so the statistic's highest value is stretched
 //! by ln(1 / (L R)) / ln(T / L): if the chance that a block reaches h falls like exp(-c h), the highest of T / L blocks is
 //! near ln(T / L) / c, and R is reached at ln(1 / (L R)) / c. An extrapolation, not a proof, and reported as such.
@@ -13,7 +14,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::alarms::{FalseAlarms, Moment, false_alarms, highest, short};
+use super::alarms::{FalseAlarms, Moment, false_alarms, highest, hours, short};
 use super::candidates::{Shape, shapes};
 use super::delay::{Cut, Delay, delay, period_s};
 use super::{effective_count, hours_without_alarm};
@@ -133,8 +134,14 @@ pub fn choose(material: &Material<'_>, goal: &Goal) -> Result<CalibratedPolicy, 
         return Err(ChooseError::TooFew { found: choice.len(), tested: test.len(), wanted: FEWEST_FRAMES });
     }
     let period_s = period_s(choice);
-    let stretch = Stretch { choice, block_s: block_s(choice, period_s), wanted: goal.max_false_alarms_per_hour };
-    let shapes = shapes(material.level, (FRAMES_IN_A_GAP * period_s).max(SHORTEST_GAP_S));
+    let max_gap_s = (FRAMES_IN_A_GAP * period_s).max(SHORTEST_GAP_S);
+    let stretch = Stretch {
+        choice,
+        hours: hours(choice, max_gap_s),
+        block_s: block_s(choice, period_s),
+        wanted: goal.max_false_alarms_per_hour,
+    };
+    let shapes = shapes(material.level, max_gap_s);
     let kept = shapes.iter().filter_map(|shape| stretch.lowest(shape));
     let timed = kept.map(|policy| (policy, delay(policy, &material.choice_cuts)));
     let useful = timed.filter(|(_, delay)| delay.cuts > delay.missed);
@@ -168,6 +175,7 @@ fn block_s(footage: &[Moment], period_s: f64) -> f64 {
 /// The footage to choose on, and what is wanted there.
 struct Stretch<'a> {
     choice: &'a [Moment],
+    hours: f64,
     block_s: f64,
     wanted: f64,
 }
@@ -175,25 +183,27 @@ struct Stretch<'a> {
 impl Stretch<'_> {
     /// The lowest policy of a shape that keeps the rate.
     fn lowest(&self, shape: &Shape) -> Option<Policy> {
-        let hours = false_alarms(shape.open, self.choice, self.block_s).hours;
-        let mut policies = shape.policies.iter();
-        if hours >= hours_without_alarm(self.wanted) {
-            let keeps =
-                |policy: &&Policy| false_alarms(**policy, self.choice, self.block_s).at_most_per_hour() <= self.wanted;
-            return policies.find(keeps).copied();
+        let highest = highest(shape.open, self.choice);
+        if self.hours < hours_without_alarm(self.wanted) {
+            let reached = self.extrapolated(shape, highest);
+            return shape.policies.iter().find(|policy| policy.threshold() > reached).copied();
         }
-        let highest = self.extrapolated(shape, hours);
-        policies.find(|policy| policy.threshold() > highest).copied()
+        // Above the highest value nothing alarms, and the footage is long enough for that to be proof.
+        let keeps = |policy: &Policy| {
+            let counted = || false_alarms(*policy, self.choice, self.block_s).at_most_per_hour();
+            policy.threshold() > highest || counted() <= self.wanted
+        };
+        shape.policies.get(shape.policies.partition_point(|policy| !keeps(policy))).copied()
     }
 
     /// What the statistic of a shape would reach about once in 1 / R hours.
-    fn extrapolated(&self, shape: &Shape, hours: f64) -> f64 {
+    fn extrapolated(&self, shape: &Shape, highest: f64) -> f64 {
         let block_hours = self.block_s / 3600.0;
-        let blocks = (hours / block_hours).max(2.0);
+        let blocks = (self.hours / block_hours).max(2.0);
         let stretched = (1.0 / (block_hours * self.wanted)).ln() / blocks.ln();
         // A count may have missed its next value by one frame.
         let slack = if matches!(shape.open.rule, Rule::KOfN { .. }) { 1.0 } else { 0.0 };
-        (highest(shape.open, self.choice) + slack) * stretched.max(1.0)
+        (highest + slack) * stretched.max(1.0)
     }
 
     /// Nothing was found; what came closest.

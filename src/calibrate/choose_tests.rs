@@ -50,6 +50,7 @@ fn the_limit_covers_the_true_rate_on_at_least_93_percent_of_200_correlated_strea
             }
         }
         for ((covered, policy), truth) in covered.into_iter().zip(policies()).zip(truths) {
+            println!("phi {phi}, {policy}: {covered} of {STREAMS}, truth {truth:.2} per hour");
             assert!(covered >= COVERED, "phi {phi}, {policy}: {covered} of {STREAMS}, truth {truth} per hour");
         }
     }
@@ -68,6 +69,7 @@ fn the_limit_of_a_chosen_policy_covers_its_true_rate_on_at_least_93_percent_of_2
         let truth = false_alarms(chosen.policy, &endless, chosen.block_s).per_hour();
         covered += usize::from(chosen.tested_on.at_most_per_hour() >= truth);
     }
+    println!("chosen policies: {covered} of {STREAMS}");
     assert!(covered >= COVERED, "{covered} of {STREAMS}");
 }
 

@@ -10,6 +10,7 @@ mod calibrate;
 mod camera;
 mod commands;
 mod config;
+mod decide;
 mod package;
 mod rates;
 mod reference;

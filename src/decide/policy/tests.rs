@@ -43,7 +43,7 @@ fn check(policy: Policy, stream: &str, expected: &str) {
 #[test]
 fn k_of_n_is_raised_by_k_and_held_until_fewer_than_j_are_left() {
     check(three_of_five(), "x.x.x.......", "....!!!!!...");
-    check(three_of_five(), "xx..xx....", ".....!!!!!");
+    check(three_of_five(), "xx..xx....", "....!!!!!!");
     check(three_of_five(), "xx...xx...", "..........");
     // It takes a full window to clear, even where the window was never full before.
     check(three_of_five(), "xxx.......", "..!!!!!...");
