@@ -9,6 +9,9 @@
 //! its false alarms is at most R. With less footage no count can show that, so the statistic's highest value is stretched
 //! by ln(1 / (L R)) / ln(T / L): if the chance that a block reaches h falls like exp(-c h), the highest of T / L blocks is
 //! near ln(T / L) / c, and R is reached at ln(1 / (L R)) / c. An extrapolation, not a proof, and reported as such.
+//!
+//! No policy is tried that a single frame can raise, however strange: of n + 1 frames one is the strangest, at 30 frames/s
+//! and n = 1000 that is 108 times an hour, and a short stretch need not show it.
 
 use std::fmt;
 
@@ -122,6 +125,8 @@ pub struct Material<'a> {
     pub unknown: String,
     /// A frame whose p-value is at most this is flagged.
     pub level: f64,
+    /// Scores behind the p-values; none of these is below 1 / (scores + 1).
+    pub scores: usize,
 }
 
 /// Chooses a policy and tests it.
@@ -140,6 +145,7 @@ pub fn choose(material: &Material<'_>, goal: &Goal) -> Result<CalibratedPolicy, 
         hours: hours(choice, max_gap_s),
         block_s: block_s(choice, period_s),
         wanted: goal.max_false_alarms_per_hour,
+        strangest: Moment { time_s: 0.0, p: 1.0 / (material.scores + 1) as f64 },
     };
     let shapes = shapes(material.level, max_gap_s);
     let kept = shapes.iter().filter_map(|shape| stretch.lowest(shape));
@@ -178,22 +184,27 @@ struct Stretch<'a> {
     hours: f64,
     block_s: f64,
     wanted: f64,
+    /// The strangest frame that a score can make.
+    strangest: Moment,
 }
 
 impl Stretch<'_> {
     /// The lowest policy of a shape that keeps the rate.
     fn lowest(&self, shape: &Shape) -> Option<Policy> {
+        let single = highest(shape.open, &[self.strangest]);
+        let from = shape.policies.partition_point(|policy| policy.threshold() <= single);
+        let policies = &shape.policies[from..];
         let highest = highest(shape.open, self.choice);
         if self.hours < hours_without_alarm(self.wanted) {
             let reached = self.extrapolated(shape, highest);
-            return shape.policies.iter().find(|policy| policy.threshold() > reached).copied();
+            return policies.iter().find(|policy| policy.threshold() > reached).copied();
         }
         // Above the highest value nothing alarms, and the footage is long enough for that to be proof.
         let keeps = |policy: &Policy| {
             let counted = || false_alarms(*policy, self.choice, self.block_s).at_most_per_hour();
             policy.threshold() > highest || counted() <= self.wanted
         };
-        shape.policies.get(shape.policies.partition_point(|policy| !keeps(policy))).copied()
+        policies.get(policies.partition_point(|policy| !keeps(policy))).copied()
     }
 
     /// What the statistic of a shape would reach about once in 1 / R hours.

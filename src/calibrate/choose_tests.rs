@@ -88,6 +88,7 @@ fn material<'a>(footage: &'a [Moment], unknown: &[Moment]) -> Material<'a> {
         test_cuts: cuts(test),
         unknown: "simulated".into(),
         level: 0.01,
+        scores: 999,
     }
 }
 
@@ -110,6 +111,15 @@ fn a_policy_keeps_the_rate_where_frames_alone_do_not_and_notices_the_unknown() {
     assert!(chosen.delay.within(10.0), "{}", chosen.delay);
     assert_eq!(chosen.shortfalls(&goal(1.0)), []);
     assert_eq!(choose(&material(&footage, &unknown(200, 0.001)), &goal(1.0)).unwrap(), chosen);
+}
+
+#[test]
+fn no_policy_is_raised_by_a_single_frame_not_even_on_footage_that_never_showed_one() {
+    let mut footage = autoregressive(4, 0.0, 600);
+    footage.iter_mut().for_each(|moment| moment.p = moment.p.max(0.2));
+    let chosen = choose(&material(&footage, &[]), &goal(3600.0)).unwrap();
+    let mut watch = crate::decide::policy::Watch::new(chosen.policy);
+    assert!(!watch.see(0.0, 0.001), "{}", chosen.policy);
 }
 
 #[test]

@@ -60,6 +60,7 @@ pub fn choose_policies(
             test_cuts,
             unknown: name.clone(),
             level: calibration.all.level(),
+            scores,
         };
         match choose(&material, goal) {
             Ok(policy) => calibrated.calibration.set_policy(&criterion, policy),

@@ -59,6 +59,7 @@ fn a_calibrated_policy_passes_over_a_single_strange_frame_raises_an_alarm_and_cl
     {
         assert!(said.contains(part), "{part:?} is missing from:\n{said}");
     }
+    println!("{said}");
     stream(&bench);
     let verdicts = run(&bench, "mine", "max_false_alarms_per_hour = 60.0").expect(0, &[]).verdicts();
     let calibrated = policy(&bench, "mine").unwrap();
