@@ -124,6 +124,7 @@ impl DecideConfig {
         Ok(Some(calibrated.policy))
     }
 
+    /// A rate that the footage was too short to show is no reason to refuse, but one to tell.
     fn check_demands(&self, calibrated: &CalibratedPolicy) -> Result<(), DecideError> {
         if let Some(wanted) = self.max_false_alarms_per_hour
             && wanted < calibrated.max_false_alarms_per_hour
@@ -135,6 +136,13 @@ impl DecideConfig {
             && !calibrated.delay.within(wanted)
         {
             return Err(DecideError::Slower { wanted, found: calibrated.delay.to_string() });
+        }
+        let wanted = self.max_false_alarms_per_hour.unwrap_or(calibrated.max_false_alarms_per_hour);
+        if calibrated.tested_on.at_most_per_hour() > wanted {
+            log::warn!(
+                "decide: {wanted} false alarms per hour are wanted; the policy was tested on {}",
+                calibrated.tested_on
+            );
         }
         Ok(())
     }
