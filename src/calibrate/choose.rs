@@ -91,15 +91,25 @@ pub enum ChooseError {
         /// Frames it takes.
         wanted: usize,
     },
-    /// Even the slowest policies alarm too often, or notice nothing.
-    #[error("none of {tried} policies keeps {wanted} false alarms per hour and notices anything; {closest}")]
-    None {
+    /// Even the calmest policies alarm too often.
+    #[error("none of {tried} policies keeps {wanted} false alarms per hour; {closest}")]
+    NoneKeeps {
         /// Policies that were tried.
         tried: usize,
         /// The rate that was asked for.
         wanted: f64,
         /// The best of them, in words.
         closest: String,
+    },
+    /// What keeps the rate never notices the unknown.
+    #[error("{kept} kinds of policy keep {wanted} false alarms per hour, and none of them ever notices {unknown}")]
+    NoneNotices {
+        /// Shapes of which a policy keeps the rate.
+        kept: usize,
+        /// The rate that was asked for.
+        wanted: f64,
+        /// What they should have noticed.
+        unknown: String,
     },
 }
 
@@ -132,7 +142,7 @@ pub struct Material<'a> {
 /// Chooses a policy and tests it.
 ///
 /// # Errors
-/// Too few frames, or no policy that keeps the rate and notices anything.
+/// Too few frames, or no policy that keeps the rate, or none of those notices anything.
 pub fn choose(material: &Material<'_>, goal: &Goal) -> Result<CalibratedPolicy, ChooseError> {
     let (choice, test) = (material.choice, material.test);
     if choice.len().min(test.len()) < FEWEST_FRAMES {
@@ -148,16 +158,14 @@ pub fn choose(material: &Material<'_>, goal: &Goal) -> Result<CalibratedPolicy, 
         strangest: Moment { time_s: 0.0, p: 1.0 / (material.scores + 1) as f64 },
     };
     let shapes = shapes(material.level, max_gap_s);
-    let kept = shapes.iter().filter_map(|shape| stretch.lowest(shape));
-    let timed = kept.map(|policy| (policy, delay(policy, &material.choice_cuts)));
-    let useful = timed.filter(|(_, delay)| delay.cuts > delay.missed);
-    let too_late = |delay: &Delay| goal.max_delay_s.is_some_and(|limit_s| !delay.within(limit_s));
-    let order = |delay: &Delay| (too_late(delay), delay.mean_s);
-    let best = useful.min_by(|(_, a), (_, b)| {
-        let ((a_late, a_s), (b_late, b_s)) = (order(a), order(b));
-        a_late.cmp(&b_late).then(a_s.total_cmp(&b_s))
-    });
-    let Some((policy, _)) = best else { return Err(stretch.none(&shapes)) };
+    let kept: Vec<Policy> = shapes.iter().filter_map(|shape| stretch.lowest(shape)).collect();
+    if kept.is_empty() {
+        return Err(stretch.none_keeps(&shapes));
+    }
+    let Some(policy) = quickest(&kept, material, goal) else {
+        let (wanted, unknown) = (goal.max_false_alarms_per_hour, material.unknown.clone());
+        return Err(ChooseError::NoneNotices { kept: kept.len(), wanted, unknown });
+    };
     let test_alarms = |policy: Policy| false_alarms(policy, test, stretch.block_s);
     Ok(CalibratedPolicy {
         policy,
@@ -170,6 +178,15 @@ pub fn choose(material: &Material<'_>, goal: &Goal) -> Result<CalibratedPolicy, 
         delay: delay(policy, &material.test_cuts),
         unknown: material.unknown.clone(),
     })
+}
+
+/// Of the policies that notice anything the one that is soonest in the mean, if possible one that is in time.
+fn quickest(policies: &[Policy], material: &Material<'_>, goal: &Goal) -> Option<Policy> {
+    let timed = policies.iter().map(|policy| (*policy, delay(*policy, &material.choice_cuts)));
+    let useful = timed.filter(|(_, delay)| delay.cuts > delay.missed);
+    let too_late = |delay: &Delay| goal.max_delay_s.is_some_and(|limit_s| !delay.within(limit_s));
+    let best = useful.min_by(|(_, a), (_, b)| too_late(a).cmp(&too_late(b)).then(a.mean_s.total_cmp(&b.mean_s)));
+    best.map(|(policy, _)| policy)
 }
 
 /// Twice the integrated autocorrelation time of the p-values, in seconds, and no shorter than two frames.
@@ -218,11 +235,11 @@ impl Stretch<'_> {
     }
 
     /// Nothing was found; what came closest.
-    fn none(&self, shapes: &[Shape]) -> ChooseError {
+    fn none_keeps(&self, shapes: &[Shape]) -> ChooseError {
         let highest = shapes.iter().filter_map(|shape| shape.policies.last());
         let counted = highest.map(|policy| (policy, false_alarms(*policy, self.choice, self.block_s)));
         let best = counted.min_by(|(_, a), (_, b)| a.per_hour().total_cmp(&b.per_hour()));
-        ChooseError::None {
+        ChooseError::NoneKeeps {
             tried: shapes.iter().map(|shape| shape.policies.len()).sum(),
             wanted: self.wanted,
             closest: best.map_or_else(String::new, |(policy, alarms)| format!("the calmest, {policy}: {alarms}")),
