@@ -51,15 +51,15 @@ impl fmt::Display for FalseAlarms {
         let plural = if self.alarms == 1 { "" } else { "s" };
         write!(
             formatter,
-            "{} false alarm{plural} in {} h: {} per hour, at most {} ({:.0} %)",
+            "{} false alarm{plural} in {}: {} per hour, at most {} ({:.0} %)",
             self.alarms,
-            short(self.hours),
+            time_of(self.hours),
             short(self.per_hour()),
             short(self.at_most_per_hour()),
             100.0 * LIMIT_CONFIDENCE
         )?;
         if self.hours_in_alarm > 0.0 {
-            write!(formatter, "; {} h in alarm", short(self.hours_in_alarm))?;
+            write!(formatter, "; {} in alarm", time_of(self.hours_in_alarm))?;
         }
         Ok(())
     }
@@ -74,6 +74,15 @@ pub fn short(number: f64) -> String {
         small if small >= 0.1 => format!("{number:.2}"),
         small if small >= 0.01 => format!("{number:.3}"),
         _ => format!("{number:.1e}"),
+    }
+}
+
+/// Hours as `3.0 h`, `45.0 min` or `9.7 s`.
+pub fn time_of(hours: f64) -> String {
+    match hours * 60.0 {
+        minutes if minutes >= 60.0 => format!("{} h", short(hours)),
+        minutes if minutes >= 1.0 => format!("{} min", short(minutes)),
+        minutes => format!("{} s", short(minutes * 60.0)),
     }
 }
 
@@ -167,6 +176,7 @@ mod tests {
     #[test]
     fn numbers_are_told_briefly() {
         let found = FalseAlarms { alarms: 1, hours: 0.25, hours_in_alarm: 0.0 };
-        assert_eq!(found.to_string(), "1 false alarm in 0.25 h: 4.0 per hour, at most 19.0 (95 %)");
+        assert_eq!(found.to_string(), "1 false alarm in 15.0 min: 4.0 per hour, at most 19.0 (95 %)");
+        assert_eq!([3.0, 1.0, 0.75, 0.0027, 0.0].map(time_of), ["3.0 h", "1.0 h", "45.0 min", "9.7 s", "0 s"]);
     }
 }

@@ -17,7 +17,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::alarms::{FalseAlarms, Moment, false_alarms, highest, hours, short};
+use super::alarms::{FalseAlarms, Moment, false_alarms, highest, hours, short, time_of};
 use super::candidates::{Shape, shapes};
 use super::delay::{Cut, Delay, delay, period_s};
 use super::{effective_count, hours_without_alarm};
@@ -270,10 +270,10 @@ impl fmt::Display for Shortfall {
         match self {
             Self::Footage { found, needed } => write!(
                 formatter,
-                "the rate takes {} h without an alarm after the choice, which is the last third of the footage; this one \
-                 has {} h and leaves it open",
-                short(*needed),
-                short(*found)
+                "the rate takes {} without an alarm after the choice, which is the last third of the footage; this one \
+                 has {} and leaves it open",
+                time_of(*needed),
+                time_of(*found)
             ),
             Self::Rate { at_most } => {
                 write!(formatter, "the later footage shows no more than a rate of at most {} per hour", short(*at_most))

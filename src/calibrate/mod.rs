@@ -28,7 +28,7 @@ mod split;
 mod spool;
 mod target;
 
-pub use alarms::{FalseAlarms, Moment, false_alarms, short};
+pub use alarms::{FalseAlarms, Moment, false_alarms, short, time_of};
 pub use autocorrelation::effective_count;
 pub use beta_binomial::beta_binomial_interval;
 pub use choose::{CalibratedPolicy, ChooseError, Goal, Material, Shortfall, choose};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use oodwatch::calibrate::{
     Calibrated, CalibratedPolicy, Criterion, Footage, Goal, Order, WithoutPolicy, choose_policies, hours_without_alarm,
-    short,
+    short, time_of,
 };
 use oodwatch::package::{Calibration, Package};
 use oodwatch::pipeline::Pipeline;
@@ -127,9 +127,9 @@ fn refuse(
     {
         return Err(CliError::Usage(format!("{criterion}: {error}")).into());
     }
-    let short =
+    let lacking =
         policies.iter().find_map(|(criterion, policy)| Some((criterion, policy.shortfalls(goal).into_iter().next()?)));
-    match short {
+    match lacking {
         Some((criterion, shortfall)) if arguments.policy.strict => Err(CliError::Usage(format!(
             "{criterion}: {shortfall}; without --strict the package is written all the same"
         ))
@@ -148,9 +148,9 @@ fn policies(calibration: &Calibration) -> Vec<(Criterion, &CalibratedPolicy)> {
 pub(super) fn tell(arguments: &Arguments, calibration: &Calibration, without: &WithoutPolicy) -> anyhow::Result<()> {
     let Some(goal) = arguments.policy.goal() else { return Ok(()) };
     lines::text(&format!(
-        "policies for at most {} false alarms per hour, which takes {} h without an alarm to show:",
+        "policies for at most {} false alarms per hour, which takes {} without an alarm to show:",
         goal.max_false_alarms_per_hour,
-        short(hours_without_alarm(goal.max_false_alarms_per_hour))
+        time_of(hours_without_alarm(goal.max_false_alarms_per_hour))
     ))?;
     for (criterion, policy) in policies(calibration) {
         lines::text(&format!("{criterion}  {}", policy.policy))?;
