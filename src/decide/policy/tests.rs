@@ -142,6 +142,19 @@ fn cusum_without_an_allowance_alarms_by_itself_on_uniform_p_values_and_with_one_
 }
 
 #[test]
+fn looking_at_a_frame_allocates_nothing() {
+    for policy in [three_of_five(), cusum(), martingale()] {
+        let mut watch = Watch::new(policy);
+        let counted = allocation_counter::measure(|| {
+            for frame in 0..1000 {
+                watch.see(f64::from(frame) * 0.1, f64::from(frame % 7) / 7.0);
+            }
+        });
+        assert_eq!(counted.count_total, 0, "{policy}");
+    }
+}
+
+#[test]
 fn numbers_that_make_no_sense_are_refused() {
     let k_of_n = |window, enter, leave| Rule::KOfN { level: 0.01, window, enter, leave };
     let cusum = |allowance, enter, leave| Rule::Cusum { allowance, enter, leave };
