@@ -102,7 +102,8 @@ pub enum State {
 pub enum Reason {
     /// No frame has come yet.
     NoFrameYet,
-    /// The score is above the threshold, and each frame stands for itself (policy `frame`).
+    /// The score is above the threshold, and each frame stands for itself: policy `frame`, or frames that are too
+    /// far apart for the policy to weigh together.
     ScoreAboveThreshold,
     /// The policy over time has raised its alarm and not yet cleared it.
     Alarm,

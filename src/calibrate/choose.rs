@@ -116,9 +116,9 @@ pub enum ChooseError {
 /// Fewest frames of each stretch.
 const FEWEST_FRAMES: usize = 50;
 /// Frames that may be missing before a gap makes a policy start anew.
-const FRAMES_IN_A_GAP: f64 = 10.0;
+const FRAMES_IN_A_GAP: f64 = 30.0;
 /// A gap is never shorter than this, in seconds.
-const SHORTEST_GAP_S: f64 = 1.0;
+const SHORTEST_GAP_S: f64 = 5.0;
 
 /// Two stretches of known footage, one after the other, and cuts from each into the unknown.
 #[derive(Debug)]

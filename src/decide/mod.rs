@@ -5,8 +5,9 @@
 //! | nothing judged yet, within the start time   | starting | no_frame_yet                 |
 //! | nothing judged for the deadline             | fault    | no_frame_within_deadline     |
 //! | frame older than the deadline when judged   | fault    | frame_too_old                |
-//! | policy frame: score above the threshold     | ood      | score_above_threshold        |
 //! | calibrated policy: its alarm is up          | ood      | alarm                        |
+//! | score above the threshold, and policy frame | ood      | score_above_threshold        |
+//! | or frames too far apart for the policy      |          |                              |
 //! | score not finite                            | degraded | score_not_finite             |
 //! | bad frame since the last judged one         | degraded | bad_frame                    |
 //! | camera silent, frozen or lost, and the      | degraded | camera_silent, camera_frozen |
@@ -19,7 +20,8 @@
 //!
 //! Under a calibrated [`policy`] a single flagged frame leaves the state nominal: that is what the policy is for. `flag`
 //! still tells of it. The alarm stays up, whatever the frames between look like, until the policy clears it; bad frames,
-//! silence and faults neither raise nor clear it. A score that is no number counts as the strangest.
+//! silence and faults neither raise nor clear it. A score that is no number counts as the strangest. Frames that are all too
+//! far apart to be weighed together stand for themselves: a policy would never alarm on them.
 
 mod config;
 pub mod policy;
@@ -117,9 +119,10 @@ impl Decider {
     pub fn on_judged(&mut self, judgement: &Judgement, captured_at: Timestamp, age: Duration) -> Decision {
         let too_old = age > self.deadline;
         let p_value = judgement.p_value.unwrap_or(STRANGEST);
+        let strange = judgement.score.is_some() && judgement.flag;
         let (alarm, strange) = match &mut self.watch {
-            Some(watch) => (watch.see(seconds(captured_at), p_value), false),
-            None => (false, judgement.score.is_some() && judgement.flag),
+            Some(watch) => (watch.see(seconds(captured_at), p_value), strange && watch.alone()),
+            None => (false, strange),
         };
         let conditions = [
             (too_old, State::Fault, Reason::FrameTooOld),

@@ -122,3 +122,16 @@ fn silence_and_bad_frames_do_not_clear_an_alarm_and_a_late_frame_is_a_fault_all_
 fn without_a_policy_there_is_nothing_to_read() {
     assert_eq!(decider().reading(), None);
 }
+
+#[test]
+fn frames_too_far_apart_for_a_policy_are_judged_one_by_one() {
+    let mut decider = watchful();
+    check(judge(&mut decider, 0, &STRANGE), State::Nominal, &[]);
+    check(judge(&mut decider, 2_000, &STRANGE), State::Ood, &[Reason::ScoreAboveThreshold]);
+    check(judge(&mut decider, 4_000, &KNOWN), State::Nominal, &[]);
+    check(judge(&mut decider, 6_000, &STRANGE), State::Ood, &[Reason::ScoreAboveThreshold]);
+    // Neighbours again: the policy decides, also after a single gap.
+    for (ms, judgement) in [(6_100, &KNOWN), (6_200, &KNOWN), (9_000, &STRANGE), (9_100, &KNOWN)] {
+        check(judge(&mut decider, ms, judgement), State::Nominal, &[]);
+    }
+}

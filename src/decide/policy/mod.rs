@@ -20,7 +20,8 @@
 //!
 //! Time is `captured_at`. Where two judged frames are more than `max_gap_s` apart, or time runs backwards, what was before
 //! says nothing about what comes: the statistic starts anew. An alarm is not cleared by that; it takes a full window, or
-//! S from `enter` down, of frames that look known.
+//! S from `enter` down, of frames that look known. Frames that all come after a gap leave nothing to sum up, and a policy
+//! would never alarm: [`Watch::alone`] tells of them, so that they can be judged one by one.
 
 mod weigh;
 mod window;
@@ -154,13 +155,16 @@ pub struct Watch {
     sum: f64,
     alarm: bool,
     last_s: Option<f64>,
+    /// Whether the last frame was the first, or came after a gap.
+    apart: bool,
+    alone: bool,
 }
 
 impl Watch {
     /// Nothing seen, no alarm.
     pub fn new(policy: Policy) -> Self {
         let (weigh, window) = (Weigh::new(&policy.rule), Window::new(&policy.rule));
-        Self { policy, weigh, window, sum: 0.0, alarm: false, last_s: None }
+        Self { policy, weigh, window, sum: 0.0, alarm: false, last_s: None, apart: false, alone: false }
     }
 
     /// The policy.
@@ -171,6 +175,12 @@ impl Watch {
     /// Whether the alarm is up.
     pub fn alarm(&self) -> bool {
         self.alarm
+    }
+
+    /// Whether the last frame came after a gap, and so did the one before it, or there was none before that: too far apart to
+    /// be weighed together.
+    pub fn alone(&self) -> bool {
+        self.alone
     }
 
     /// What the policy's threshold is held against.
@@ -184,9 +194,12 @@ impl Watch {
     /// Looks at the p-value of a frame taken at `time_s` seconds, on any clock that goes on evenly; whether the alarm is
     /// up now.
     pub fn see(&mut self, time_s: f64, p: f64) -> bool {
-        if self.last_s.is_some_and(|last_s| !(0.0..=self.policy.max_gap_s).contains(&(time_s - last_s))) {
+        let gap = self.last_s.is_some_and(|last_s| !(0.0..=self.policy.max_gap_s).contains(&(time_s - last_s)));
+        if gap {
             self.forget();
         }
+        self.alone = gap && self.apart;
+        self.apart = gap || self.last_s.is_none();
         self.last_s = Some(time_s);
         let p = if p.is_nan() { STRANGEST } else { p };
         let alarmed = self.alarm;
