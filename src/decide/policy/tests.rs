@@ -247,7 +247,9 @@ proptest! {
     /// Stranger frames can only raise a statistic, whatever came before; the martingale's restart is the exception.
     #[test]
     fn stranger_frames_never_lower_the_evidence(policy in any_policy(), stream in any_stream(), factor in 0.0..1.0) {
-        prop_assume!(policy.name() != "martingale");
+        if policy.name() == "martingale" {
+            return Ok(());
+        }
         let stranger: Vec<_> = stream.iter().map(|(step, p)| (*step, p * factor)).collect();
         for ((alarm, statistic), (stranger_alarm, stranger_statistic)) in
             seen(policy, &stream).into_iter().zip(seen(policy, &stranger))
