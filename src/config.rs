@@ -133,11 +133,8 @@ impl Config {
         if self.model.execution_providers.is_empty() {
             return wrong("model.execution_providers", "empty".into(), "at least one of cpu, cuda, tensorrt");
         }
-        if !(1..=3_600_000).contains(&self.decide.deadline_ms) {
-            return wrong("decide.deadline_ms", self.decide.deadline_ms.to_string(), "1 to 3600000");
-        }
-        if self.decide.faults_per_hour > 10_000 {
-            return wrong("decide.faults_per_hour", self.decide.faults_per_hour.to_string(), "0 to 10000");
+        if let Some((key, found, wanted)) = self.decide.wrong_value() {
+            return wrong(&format!("decide.{key}"), found, wanted);
         }
         if self.sink.stdout.is_none() && self.sink.file.is_none() {
             return wrong("sink", "empty".into(), "[sink.stdout], [sink.file], or no [sink] at all");

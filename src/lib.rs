@@ -17,8 +17,9 @@
 //! 4. [`infer`] runs the network in ONNX Runtime: logits, the pooled feature, and the local outputs.
 //! 5. [`score`] makes numbers of them, by scores that [`fit`] fitted. HIGHER MEANS MORE OUT-OF-DISTRIBUTION, for
 //!    every score.
-//! 6. A judge ([`calibrate`]) holds one score, or several combined, against its conformal threshold; [`decide`] names
-//!    a state, and latches faults that somebody has to look at. Only `nominal` is safe; silence beyond the deadline is a fault.
+//! 6. A judge ([`calibrate`]) holds one score, or several combined, against its conformal threshold; [`decide`] weighs
+//!    frames over time ([`decide::policy`]), names a state, and latches faults that somebody has to look at. Only `nominal` is
+//!    safe; silence beyond the deadline is a fault.
 //! 7. A [`sink`] delivers the [`verdict`]: one JSON line, also when no frame came.
 //!
 //! [`monitor`] is the loop around these steps, in which the cameras take turns, and the thread that speaks when it hangs; [`pipeline`] is the judging part of it

@@ -22,13 +22,14 @@
 //! let run_id = Reporter::new_run_id();
 //! let mut cameras = Vec::new();
 //! for (camera, calibration) in config.camera.iter().zip(opened.of_cameras()) {
+//!     let policy = config.decide.policy_of(calibration.judge.calibration())?;
 //!     cameras.push(Camera {
 //!         source: source::open(&camera.source)?,
 //!         decoder: Decoder::default(),
 //!         fitted: calibration.fitted,
 //!         judge: calibration.judge.clone(),
-//!         machine: Machine::new(Decider::new(&config.decide, Instant::now()), &config.decide),
-//!         reporter: Reporter::new(camera, calibration, &config.decide, &run_id),
+//!         machine: Machine::new(Decider::new(&config.decide, Instant::now()).with_policy(policy), &config.decide),
+//!         reporter: Reporter::new(camera, calibration, &config.decide, policy, &run_id),
 //!     });
 //! }
 //! let monitor = Monitor { network: opened.pipeline, sinks: Sinks::open(&config.sink)? };

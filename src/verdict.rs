@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::calibrate::Criterion;
 
 /// Layout version of [`Verdict`].
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// One verdict line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ pub struct Verdict {
     pub state: State,
     /// True in [`State::Nominal`] alone.
     pub safe: bool,
-    /// Whether this frame alone is out of distribution.
+    /// Whether this frame alone is out of distribution. Under a policy over time a single one is no alarm.
     pub flag: Option<bool>,
     /// Why the state is not nominal.
     pub reasons: Vec<Reason>,
@@ -46,6 +46,12 @@ pub struct Verdict {
     pub threshold: f32,
     /// Conformal p-value of the score.
     pub p_value: Option<f64>,
+    /// What raises the alarm: `frame` (each flagged frame), or the policy over time: `k_of_n`, `cusum`, `martingale`.
+    pub policy: String,
+    /// What the policy counts, after this frame; null for `frame`.
+    pub alarm_statistic: Option<f64>,
+    /// The count at which the policy raises its alarm; null for `frame`.
+    pub alarm_threshold: Option<f64>,
     /// Name of the most probable class.
     pub class: Option<String>,
     /// Its softmax probability.
@@ -98,8 +104,11 @@ pub enum State {
 pub enum Reason {
     /// No frame has come yet.
     NoFrameYet,
-    /// The score is above the threshold.
+    /// The score is above the threshold, and each frame stands for itself: policy `frame`, or frames that are too
+    /// far apart for the policy to weigh together.
     ScoreAboveThreshold,
+    /// The policy over time has raised its alarm and not yet cleared it.
+    Alarm,
     /// The score is NaN or infinite.
     ScoreNotFinite,
     /// At least one frame since the last judged one could not be judged.
@@ -132,9 +141,10 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::NoFrameYet,
         Self::ScoreAboveThreshold,
+        Self::Alarm,
         Self::ScoreNotFinite,
         Self::BadFrame,
         Self::CameraSilent,

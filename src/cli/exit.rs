@@ -8,6 +8,7 @@ use std::thread;
 use oodwatch::adopt::AdoptError;
 use oodwatch::calibrate::{CalibrateError, FootageError};
 use oodwatch::config::{CameraConfig, Config, ConfigError};
+use oodwatch::decide::DecideError;
 use oodwatch::fit::FitError;
 use oodwatch::infer::InferError;
 use oodwatch::monitor::{Ended, MonitorError};
@@ -125,6 +126,7 @@ fn code(error: &anyhow::Error) -> u8 {
         error.downcast_ref().map(of_cli),
         error.downcast_ref().map(of_package),
         error.downcast_ref().map(|_: &SourceError| SOURCE),
+        error.downcast_ref().map(|_: &DecideError| PACKAGE),
         error.downcast_ref().map(of_open),
         error.downcast_ref().map(of_pipeline),
         error.downcast_ref().map(of_monitor),

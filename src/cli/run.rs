@@ -8,7 +8,7 @@ use oodwatch::config::Config;
 use oodwatch::decide::{Decider, Machine};
 use oodwatch::decode::Decoder;
 use oodwatch::monitor::{Camera, Ended, Limits, Monitor, MonitorError, Orders, Reporter, Summary};
-use oodwatch::open::{self, OpenedCameras};
+use oodwatch::open::{self, CalibratedPackage, OpenedCameras};
 use oodwatch::sink::Sinks;
 use oodwatch::source::{self, Source};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let opened = open::open_cameras(&config)?;
     let sources = open_sources(&config)?;
     let started = Instant::now();
-    let cameras = cameras(&config, &opened, sources, started);
+    let cameras = cameras(&config, &opened, sources, started)?;
     let monitor = Monitor { network: opened.pipeline, sinks: Sinks::open(&config.sink)? };
     let limits = Limits { max_frames: arguments.max_frames, duration: arguments.duration };
     let mut ended = monitor.run(cameras, limits, &orders).inspect_err(|_| exit::leave_threads_behind())?;
@@ -75,19 +75,27 @@ fn open_sources(config: &Config) -> anyhow::Result<Vec<Box<dyn Source>>> {
         .collect()
 }
 
-fn cameras(config: &Config, opened: &OpenedCameras, sources: Vec<Box<dyn Source>>, started: Instant) -> Vec<Camera> {
+fn cameras(
+    config: &Config,
+    opened: &OpenedCameras,
+    sources: Vec<Box<dyn Source>>,
+    started: Instant,
+) -> anyhow::Result<Vec<Camera>> {
     let run_id = Reporter::new_run_id();
+    let decide = &config.decide;
     let parts = config.camera.iter().zip(opened.of_cameras()).zip(sources);
-    parts
-        .map(|((camera, calibration), source)| Camera {
+    let camera = |((camera, calibration), source): ((_, &CalibratedPackage), _)| {
+        let policy = decide.policy_of(calibration.judge.calibration())?;
+        Ok(Camera {
             source,
             decoder: Decoder::default(),
             fitted: calibration.fitted,
             judge: calibration.judge.clone(),
-            machine: Machine::new(Decider::new(&config.decide, started), &config.decide),
-            reporter: Reporter::new(camera, calibration, &config.decide, &run_id),
+            machine: Machine::new(Decider::new(decide, started).with_policy(policy), decide),
+            reporter: Reporter::new(camera, calibration, decide, policy, &run_id),
         })
-        .collect()
+    };
+    parts.map(camera).collect()
 }
 
 /// SIGTERM and SIGINT set a flag that every loop looks at; a second signal ends the process at once. SIGUSR1 sets another.

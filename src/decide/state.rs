@@ -9,8 +9,10 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::latch::Latch;
-use super::{DecideConfig, Decider, Decision};
+use super::{DecideConfig, Decider, Decision, Reading};
 use crate::calibrate::Judgement;
 use crate::source::Condition;
 use crate::verdict::{Reason, State};
@@ -67,9 +69,20 @@ impl Machine {
         self.latch.held()
     }
 
-    /// A frame was judged that was `age` old.
-    pub fn on_judged(&mut self, judgement: &Judgement, age: Duration, now: Instant) -> Decision {
-        let decision = self.decider.on_judged(judgement, age);
+    /// Where the policy stands; nothing where each frame stands for itself.
+    pub fn reading(&self) -> Option<Reading> {
+        self.decider.reading()
+    }
+
+    /// A frame was judged that was taken at `captured_at` and was `age` old.
+    pub fn on_judged(
+        &mut self,
+        judgement: &Judgement,
+        captured_at: Timestamp,
+        age: Duration,
+        now: Instant,
+    ) -> Decision {
+        let decision = self.decider.on_judged(judgement, captured_at, age);
         self.enter(decision, now)
     }
 

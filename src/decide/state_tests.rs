@@ -35,7 +35,7 @@ fn machine(faults_per_hour: u32) -> (Machine, Instant) {
 
 fn happen(machine: &mut Machine, event: Event, now: Instant) -> Option<Decision> {
     match event {
-        Event::Judged(judgement, age) => Some(machine.on_judged(&judgement, age, now)),
+        Event::Judged(judgement, age) => Some(machine.on_judged(&judgement, Timestamp::UNIX_EPOCH, age, now)),
         Event::Bad => {
             machine.on_bad_frame();
             None
@@ -151,8 +151,8 @@ fn every_reason_is_explained_in_the_document() {
 fn a_latched_fault_tells_first_that_it_is_then_what_latched_then_what_else_is_wrong() {
     let (mut machine, now) = in_state("latched", 10);
     let latched = [Reason::Latched, Reason::JudgingStalled];
-    assert_eq!(machine.on_judged(&KNOWN, Duration::ZERO, now).reasons, latched);
-    let strange = machine.on_judged(&STRANGE, Duration::ZERO, now).reasons;
+    assert_eq!(machine.on_judged(&KNOWN, Timestamp::UNIX_EPOCH, Duration::ZERO, now).reasons, latched);
+    let strange = machine.on_judged(&STRANGE, Timestamp::UNIX_EPOCH, Duration::ZERO, now).reasons;
     assert_eq!(strange, [latched[0], latched[1], Reason::ScoreAboveThreshold]);
     assert_eq!(machine.reset(), [Reason::JudgingStalled]);
     // Still stuck: it latches again.

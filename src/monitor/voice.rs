@@ -122,13 +122,14 @@ impl Voice {
         sinks: &mut Sinks,
     ) -> Result<(), SinkError> {
         let JudgedFrame { judged, judgement, decode_time, deciding } = frame;
-        let decision = self.machine.on_judged(&judgement, origin.taken.elapsed(), Instant::now());
+        let decision = self.machine.on_judged(&judgement, origin.captured_at, origin.taken.elapsed(), Instant::now());
         self.summary.judged += 1;
         self.summary.flagged += u64::from(judgement.flag);
         self.handover.put_down();
         let stages = report::stages(decode_time, &judged.timings, deciding.elapsed());
         let about = Some((origin.index, origin.captured_at, origin.taken));
-        self.speak(Spoken { decision, frame: about, judged: Some((judged, judgement)), stages }, sinks)?;
+        let reading = self.machine.reading();
+        self.speak(Spoken { decision, frame: about, judged: Some((judged, judgement)), reading, stages }, sinks)?;
         self.due = Instant::now() + self.machine.deadline();
         self.told = Condition::Streaming;
         Ok(())

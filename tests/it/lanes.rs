@@ -145,7 +145,7 @@ impl Scene {
                 fitted: by.fitted,
                 judge: by.judge.clone(),
                 machine: Machine::new(Decider::new(&decide, Instant::now()), &decide),
-                reporter: Reporter::new(&camera, by, &decide, "run"),
+                reporter: Reporter::new(&camera, by, &decide, None, "run"),
             }
         };
         self.cameras.iter().map(lane).collect()

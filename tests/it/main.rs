@@ -11,6 +11,7 @@ mod camera;
 mod cameras;
 mod commands;
 mod config;
+mod decide;
 mod lanes;
 mod package;
 mod rates;

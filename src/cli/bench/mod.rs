@@ -145,7 +145,7 @@ impl Bench {
         let judged = self.pipeline.judge(image)?;
         let deciding = Instant::now();
         let judgement = self.judge.judge(&judged.scores, judged.top_class.map(|(class, _)| class));
-        let _ = std::hint::black_box(self.decider.on_judged(&judgement, Duration::ZERO));
+        let _ = std::hint::black_box(self.decider.on_judged(&judgement, frame.captured_at, Duration::ZERO));
         let timings = judged.timings;
         self.laps.push([source, decode, timings.preprocess, timings.infer, timings.score, deciding.elapsed()]);
         Ok(())

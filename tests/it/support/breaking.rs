@@ -135,6 +135,7 @@ pub(crate) fn reporter(camera: &str, deadline_ms: u64) -> Reporter {
         classes: vec!["known".into()],
         criterion: Criterion::default(),
         threshold: 95.0,
+        policy: "frame".into(),
         execution_provider: "cpu".into(),
         model: "made up".into(),
         run_id: "run".into(),
