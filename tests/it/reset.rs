@@ -172,7 +172,7 @@ fn a_network_that_hangs_is_told_and_neither_it_nor_its_library_hold_up_the_end()
     network::write_package_of(&bench.path("stuck"), &onnx::stuck_on_white());
     bench.pictures("pictures", 0, 1, known);
     bench.pictures("pictures", 1, 1, |_| image::RgbImage::from_pixel(8, 8, image::Rgb([255; 3])));
-    configure(&bench, "[camera.source.images]\npath = \"-\"", "deadline_ms = 1000");
+    configure(&bench, "[camera.source.images]\npath = \"-\"", "deadline_ms = 2000");
     let text = fs::read_to_string(bench.path("config.toml")).unwrap();
     bench.write("config.toml", &text.replace("\"package\"", "\"stuck\""));
     let mut running = Running::start(&bench);
@@ -196,9 +196,11 @@ fn a_source_that_hangs_is_a_fault_and_is_nominal_by_a_judged_frame_when_it_goes_
         return;
     }
     let bench = Bench::new();
-    let color = "color=c=0xeb6a3c:duration=60:rate=10:size=160x120";
+    bench.pictures("pictures", 0, 1, known);
     let drawn = Command::new(find_ffmpeg(Path::new("")))
-        .args(["-hide_banner", "-nostdin", "-f", "lavfi", "-i", color, "-c:v", "ffv1"])
+        .args(["-hide_banner", "-nostdin", "-loop", "1", "-framerate", "10", "-i"])
+        .arg(bench.path("pictures/0000.png"))
+        .args(["-t", "60", "-vf", "scale=160:120:flags=neighbor", "-c:v", "ffv1"])
         .arg(bench.path("film.mkv"))
         .output()
         .unwrap();
