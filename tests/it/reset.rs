@@ -60,8 +60,12 @@ impl Running {
     }
 
     /// Waits for the end that it has been told to come to.
-    fn end(self) -> Ran {
-        Ran::from(self.child.wait_with_output().unwrap())
+    fn end(mut self) -> Ran {
+        // Open to the end: a list that ends would end the run, too.
+        let stdin = self.child.stdin.take();
+        let ran = Ran::from(self.child.wait_with_output().unwrap());
+        drop(stdin);
+        ran
     }
 }
 
