@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use oodwatch::evaluation::Detection;
 use oodwatch::score::ScoreName;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::config::Group;
 use super::judge::Norms;
@@ -14,7 +14,7 @@ use crate::data::DataSource;
 use crate::pictures::Half;
 
 /// Everything that was measured.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Half of every set that was judged.
     pub half: Half,
@@ -27,7 +27,7 @@ pub struct Report {
 }
 
 /// A set of pictures.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetReport {
     /// Its name.
     pub name: String,
@@ -41,7 +41,7 @@ pub struct SetReport {
 }
 
 /// One network.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NetworkReport {
     /// Its name.
     pub name: String,
@@ -58,7 +58,7 @@ pub struct NetworkReport {
 }
 
 /// One score of one network.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScoreReport {
     /// By name of the out-of-distribution set.
     pub sets: BTreeMap<String, Detection>,
