@@ -12,5 +12,6 @@ mod snapshot;
 pub use curves::draw as draw_curves;
 pub use epoch::{EpochError, accuracy};
 pub use log::{EpochRow, LogError};
+pub(crate) use run::MODEL;
 pub use run::{TrainError, train};
 pub use snapshot::write_start;
