@@ -32,26 +32,30 @@ fn draw_bars(results: &Results, root: &Area<'_>) -> Drawn {
     let groups: [(&str, RGBColor, fn(&super::results::ScoreCells) -> Option<Metrics>); 3] =
         [("near", BLUE, |s| s.near), ("far", GREEN, |s| s.far), ("mean", BLACK, |s| s.mean)];
     let names: Vec<&str> = results.rows.iter().map(|row| row.name.as_str()).collect();
-    let rows = names.len() as f64;
+    // The axis runs upwards and the rows downwards; each row has its name at a whole number, its bars around it.
+    let at = |index: usize| names.len() as f64 - 1.0 - index as f64;
     let mut chart = ChartBuilder::on(root)
         .caption(format!("{}: OOD accepted at 95% ID acceptance, %", results.main_score), (FONT, 20))
         .margin(10)
+        .margin_right(30)
         .x_label_area_size(30)
         .y_label_area_size(260)
-        .build_cartesian_2d(0.0..100.0, (0.0..rows).step(1.0))?;
-    // A row's name stands at the middle of its bars; the axis runs upwards, the rows downwards.
-    let name_at = |y: &f64| names.get((rows - 1.0 - y.floor()).max(0.0) as usize).copied().unwrap_or("").to_owned();
+        .build_cartesian_2d(0.0..100.0, -0.5..at(0) + 0.5)?;
+    let name_at = |y: &f64| {
+        names.iter().enumerate().find(|(index, _)| (at(*index) - y).abs() < 1e-6).map_or("", |(_, name)| name)
+    };
     chart
         .configure_mesh()
         .disable_y_mesh()
-        .y_labels(names.len() + 1)
-        .y_label_formatter(&|y| if *y < rows { name_at(y) } else { String::new() })
+        .max_light_lines(0)
+        .y_labels(names.len() + 2)
+        .y_label_formatter(&|y| name_at(y).to_owned())
         .label_style((FONT, 14))
         .draw()?;
     for (nth, (label, color, of)) in groups.into_iter().enumerate() {
         let cells = results.rows.iter().enumerate().filter_map(|(index, row)| {
             let metrics = row.scores.get(&results.main_score).and_then(of)?;
-            Some((rows - 1.0 - index as f64 + 0.65 - 0.25 * nth as f64, metrics.fpr95_id.own))
+            Some((at(index) + 0.15 - 0.25 * nth as f64, metrics.fpr95_id.own))
         });
         let cells: Vec<(f64, Spread)> = cells.collect();
         let bar = |(y, found): &(f64, Spread)| {
@@ -63,7 +67,10 @@ fn draw_bars(results: &Results, root: &Area<'_>) -> Drawn {
             .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 14, y + 5)], color.mix(0.6).filled()));
         let whisker = |(y, found): &(f64, Spread)| {
             let reach = found.spread.unwrap_or(0.0);
-            PathElement::new([(100.0 * (found.mean - reach), y + 0.1), (100.0 * (found.mean + reach), y + 0.1)], RED)
+            PathElement::new(
+                [(100.0 * (found.mean - reach), y + 0.1), (100.0 * (found.mean + reach), y + 0.1)],
+                RED.stroke_width(2),
+            )
         };
         chart.draw_series(cells.iter().map(whisker))?;
     }
@@ -90,7 +97,13 @@ fn draw_roc(area: &Area<'_>, title: &str, set: usize, row: (&str, &Scores), cont
         .x_label_area_size(32)
         .y_label_area_size(42)
         .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
-    chart.configure_mesh().x_desc("ID flagged").y_desc("OOD flagged").label_style((FONT, 12)).draw()?;
+    chart
+        .configure_mesh()
+        .x_desc("ID flagged")
+        .y_desc("OOD flagged")
+        .max_light_lines(0)
+        .label_style((FONT, 12))
+        .draw()?;
     let curves = control.map(|curve| (curve, BLACK.mix(0.5))).into_iter().chain([(row, RED.mix(1.0))]);
     for ((name, scores), color) in curves {
         chart
@@ -136,7 +149,7 @@ fn draw_histogram(area: &Area<'_>, title: &str, id: &[f32], ood: &[f32]) -> Draw
         .x_label_area_size(32)
         .y_label_area_size(42)
         .build_cartesian_2d(low..high, 0.0..1.05 * top)?;
-    chart.configure_mesh().x_desc("score").y_desc("share").label_style((FONT, 12)).draw()?;
+    chart.configure_mesh().x_desc("score").y_desc("share").max_light_lines(0).label_style((FONT, 12)).draw()?;
     let width = (high - low) / BINS as f64;
     for (name, shares, color) in [("ID", id, BLUE.mix(0.5)), ("OOD", ood, RED.mix(0.5))] {
         let bar = |(bin, share): (usize, &f64)| {
@@ -148,7 +161,9 @@ fn draw_histogram(area: &Area<'_>, title: &str, id: &[f32], ood: &[f32]) -> Draw
             .label(name)
             .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 14, y + 5)], color.filled()));
     }
-    chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK).label_font((FONT, 12)).draw()
+    let labels = &mut chart.configure_series_labels();
+    let position = SeriesLabelPosition::UpperRight;
+    labels.position(position).background_style(WHITE.mix(0.8)).border_style(BLACK).label_font((FONT, 12)).draw()
 }
 
 /// Between the 0.5% and the 99.5% quantile: a single far score must not squeeze the others.

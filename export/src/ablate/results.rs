@@ -159,3 +159,50 @@ fn score_cells(config: &AblateConfig, seeds: &[SeedResult], cell: &CellOf<'_>) -
     };
     names.map(of_score).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::read_toml;
+
+    /// A base of 2 epochs and rows of these names, epochs and losses.
+    fn grid(rows: &str) -> (AblateConfig, TrainConfig) {
+        let folder = tempfile::tempdir().unwrap();
+        let base = r#"
+            out = "unused"
+            seed = 1
+            model = { arch = "resnet20", start = "start.safetensors" }
+            schedule = { epochs = 2, batch_size = 20, learning_rate = 0.01, momentum = 0.9, weight_decay = 5e-4 }
+            [data]
+            train = { cifar = ["train.bin"] }
+            test = { cifar = ["test.bin"] }
+            normalise = { mean = [0.5, 0.5, 0.5], std = [0.25, 0.25, 0.25] }
+        "#;
+        let config = format!(
+            "out = \"grid\"\nbase = \"base.toml\"\nseeds = [1]\nbackground = \"all\"\n{rows}\n\
+             [[ood]]\nname = \"noise\"\ngroup = \"far\"\nsource = {{ folder = \"noise\" }}\n"
+        );
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        (AblateConfig::read(&write("grid.toml", &config)).unwrap(), read_toml(&write("base.toml", base)).unwrap())
+    }
+
+    #[test]
+    fn a_control_has_no_loss_table_and_the_schedule_and_start_of_the_row() {
+        let term = "loss = { logit_norm = {} }";
+        let (config, base) = grid(&format!(
+            "[[row]]\nname = \"term\"\n{term}\n[[row]]\nname = \"control\"\n[[row]]\nname = \"again\"\n\
+             [[row]]\nname = \"long term\"\nepochs = 3\n{term}\n[[row]]\nname = \"fresh term\"\nscratch = true\n{term}\n\
+             [[row]]\nname = \"fresh control\"\nscratch = true\n[[row]]\nname = \"same epochs\"\nepochs = 2\n{term}\n"
+        ));
+        let rows = summarise(&config, &base, vec![Vec::new(); config.rows.len()]);
+        let controls: Vec<_> = rows.iter().map(|row| row.control.as_deref()).collect();
+        let (control, fresh) = (Some("control"), Some("fresh control"));
+        assert_eq!(controls, [control, None, control, None, fresh, None, control]);
+        assert!(rows.iter().all(|row| row.accuracy.is_none() && row.scores.is_empty()));
+        assert_eq!(rows.iter().filter(|row| row.scratch).count(), 2);
+    }
+}

@@ -61,7 +61,7 @@ impl Results {
         [
             "start".into(),
             none(),
-            "1".into(),
+            none(),
             none(),
             none(),
             percent(start.accuracy),
