@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
-use super::results::{Metrics, Results};
+use super::results::{Metrics, Results, ScoreCells};
 use super::summary::Spread;
 use crate::plot::{Area, Drawn, FONT, PlotError, save};
 
@@ -15,6 +16,12 @@ const BAR_PX: u32 = 14;
 const BINS: usize = 60;
 /// Points of a ROC curve beyond which it looks the same.
 const CURVE_POINTS: usize = 500;
+
+/// Percent to the right, rows upwards.
+type BarChart<'a, 'b> = ChartContext<'a, BitMapBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// A colour of bars: its label, and what it shows of a score.
+type Group = (&'static str, RGBColor, fn(&ScoreCells) -> Option<Metrics>);
 
 /// Scores of one network: of the ID set, then of each OOD set.
 pub(super) type Scores = Vec<Vec<f32>>;
@@ -29,8 +36,7 @@ pub(super) fn bars(results: &Results, path: &Path) -> Result<(), PlotError> {
 }
 
 fn draw_bars(results: &Results, root: &Area<'_>) -> Drawn {
-    let groups: [(&str, RGBColor, fn(&super::results::ScoreCells) -> Option<Metrics>); 3] =
-        [("near", BLUE, |s| s.near), ("far", GREEN, |s| s.far), ("mean", BLACK, |s| s.mean)];
+    let groups: [Group; 3] = [("near", BLUE, |s| s.near), ("far", GREEN, |s| s.far), ("mean", BLACK, |s| s.mean)];
     let names: Vec<&str> = results.rows.iter().map(|row| row.name.as_str()).collect();
     // The axis runs upwards and the rows downwards; each row has its name at a whole number, its bars around it.
     let at = |index: usize| names.len() as f64 - 1.0 - index as f64;
@@ -57,24 +63,25 @@ fn draw_bars(results: &Results, root: &Area<'_>) -> Drawn {
             let metrics = row.scores.get(&results.main_score).and_then(of)?;
             Some((at(index) + 0.15 - 0.25 * nth as f64, metrics.fpr95_id.own))
         });
-        let cells: Vec<(f64, Spread)> = cells.collect();
-        let bar = |(y, found): &(f64, Spread)| {
-            Rectangle::new([(0.0, *y), (100.0 * found.mean, y + 0.2)], color.mix(0.6).filled())
-        };
-        chart
-            .draw_series(cells.iter().map(bar))?
-            .label(label)
-            .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 14, y + 5)], color.mix(0.6).filled()));
-        let whisker = |(y, found): &(f64, Spread)| {
-            let reach = found.spread.unwrap_or(0.0);
-            PathElement::new(
-                [(100.0 * (found.mean - reach), y + 0.1), (100.0 * (found.mean + reach), y + 0.1)],
-                RED.stroke_width(2),
-            )
-        };
-        chart.draw_series(cells.iter().map(whisker))?;
+        draw_group(&mut chart, label, color, &cells.collect::<Vec<_>>())?;
     }
     chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK).label_font((FONT, 14)).draw()
+}
+
+/// Bars of one colour with their whiskers; each stands above its height on the axis of rows.
+fn draw_group(chart: &mut BarChart<'_, '_>, label: &str, color: RGBColor, cells: &[(f64, Spread)]) -> Drawn {
+    let color = color.mix(0.6);
+    let bar = |(y, found): &(f64, Spread)| Rectangle::new([(0.0, *y), (100.0 * found.mean, y + 0.2)], color.filled());
+    chart
+        .draw_series(cells.iter().map(bar))?
+        .label(label)
+        .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 14, y + 5)], color.filled()));
+    let whisker = |(y, found): &(f64, Spread)| {
+        let ends = [-1.0, 1.0].map(|side| 100.0 * (found.mean + side * found.spread.unwrap_or(0.0)));
+        PathElement::new(ends.map(|x| (x, y + 0.1)), RED.stroke_width(2))
+    };
+    chart.draw_series(cells.iter().map(whisker))?;
+    Ok(())
 }
 
 /// ROC curves of a row on each OOD set, beside its control's.

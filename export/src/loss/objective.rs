@@ -105,13 +105,13 @@ impl Objective {
             && let Some(loss) = term.loss(net, out, targets, at)?
         {
             parts.virtual_outliers = Some(loss.double_value(&[]));
-            total = total + loss * term.weight();
+            total = loss * term.weight() + total;
         }
         if let (Some(term), Some(teacher)) = (&self.config.attention_transfer, &self.teacher) {
             let looked = no_grad(|| teacher.forward(images, false)).feature_map;
             let loss = attention_transfer_loss(&out.feature_map, &looked);
             parts.attention_transfer = Some(loss.double_value(&[]));
-            total = total + loss * term.weight;
+            total = loss * term.weight + total;
         }
         Ok((total, parts))
     }
