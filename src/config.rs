@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calibrate::Criterion;
 use crate::decide::DecideConfig;
+use crate::health::HealthConfig;
 use crate::infer::{ExecutionProvider, NetworkOptions};
 use crate::sink::SinkConfig;
 pub use camera::CameraConfig;
@@ -28,6 +29,9 @@ pub struct Config {
     /// `[score]`.
     #[serde(default)]
     pub score: ScoreConfig,
+    /// `[health]`.
+    #[serde(default)]
+    pub health: HealthConfig,
     /// `[decide]`.
     #[serde(default)]
     pub decide: DecideConfig,
@@ -133,8 +137,11 @@ impl Config {
         if self.model.execution_providers.is_empty() {
             return wrong("model.execution_providers", "empty".into(), "at least one of cpu, cuda, tensorrt");
         }
-        if !(1..=3_600_000).contains(&self.decide.deadline_ms) {
-            return wrong("decide.deadline_ms", self.decide.deadline_ms.to_string(), "1 to 3600000");
+        if let Some((key, found, wanted)) = self.health.wrong_value() {
+            return wrong(&format!("health.{key}"), found, wanted);
+        }
+        if let Some((key, found, wanted)) = self.decide.wrong_value() {
+            return wrong(&format!("decide.{key}"), found, wanted);
         }
         if self.sink.stdout.is_none() && self.sink.file.is_none() {
             return wrong("sink", "empty".into(), "[sink.stdout], [sink.file], or no [sink] at all");
@@ -146,7 +153,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{ImagesConfig, SourceConfig, V4l2Config, VideoConfig};
+    use crate::source::{FaultsConfig, ImagesConfig, SourceConfig, V4l2Config, VideoConfig};
 
     const REFERENCE: &str = include_str!("../configs/reference.toml");
 
@@ -161,16 +168,24 @@ mod tests {
     fn the_reference_holds_the_defaults_of_the_code() {
         let reference: Config = toml::from_str(REFERENCE).unwrap();
         let sources: Vec<_> = reference.camera.iter().map(|camera| camera.source.clone()).collect();
-        let [SourceConfig::Images(images), SourceConfig::Video(video), SourceConfig::V4l2(v4l2)] = sources.as_slice()
+        let [
+            SourceConfig::Images(images),
+            SourceConfig::Video(video),
+            SourceConfig::V4l2(v4l2),
+            SourceConfig::Faults(faults),
+        ] = sources.as_slice()
         else {
-            panic!("the reference should show images, video, v4l2: {sources:?}");
+            panic!("the reference should show images, video, v4l2, faults: {sources:?}");
         };
         assert_eq!(*images, ImagesConfig::new(&images.path));
         assert_eq!(*video, VideoConfig::new(&video.path));
         assert_eq!(*v4l2, V4l2Config::new(&v4l2.device));
+        assert_eq!(*faults, FaultsConfig { seed: 0, ..faults.clone() });
+        assert_eq!(faults.wrong_value(), None);
         assert!(reference.camera.iter().all(|camera| camera.name == camera::default_name()));
         assert_eq!(reference.model, ModelConfig::new(&reference.model.package));
         assert_eq!(reference.score, ScoreConfig::default());
+        assert_eq!(reference.health, HealthConfig::default());
         assert_eq!(reference.decide, DecideConfig::default());
         assert_eq!(reference.sink.stdout, SinkConfig::default().stdout);
     }

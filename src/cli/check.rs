@@ -44,12 +44,12 @@ fn check_model(config: &Config) -> anyhow::Result<()> {
         if calibration.id != opened.model_id {
             lines::text(&format!("ok  package  {} {}", calibration.dir.display(), calibration.id))?;
         }
-        tell_calibration(calibration)?;
+        tell_calibration(config, calibration)?;
     }
     Ok(())
 }
 
-fn tell_calibration(by: &CalibratedPackage) -> anyhow::Result<()> {
+fn tell_calibration(config: &Config, by: &CalibratedPackage) -> anyhow::Result<()> {
     let (inputs, deviation) = (by.self_test.inputs, by.self_test.largest_deviation);
     lines::text(&format!(
         "ok  infer    {}: {inputs} golden inputs, largest deviation {deviation:.1e} of {:.1e}",
@@ -65,7 +65,12 @@ fn tell_calibration(by: &CalibratedPackage) -> anyhow::Result<()> {
         by.judge.criterion(),
         calibration.target,
         calibration.all.scores().len()
-    ))
+    ))?;
+    let policy = config.decide.policy_of(calibration).map_err(CliError::from)?;
+    match (policy, &calibration.policy) {
+        (Some(policy), Some(evidence)) => lines::text(&format!("ok  decide   {policy}; {}", evidence.tested_on)),
+        _ => lines::text("ok  decide   frame: every flagged frame is an alarm"),
+    }
 }
 
 /// Two names may lead to one device, which streams to one reader.
@@ -90,6 +95,9 @@ fn check_source(config: &SourceConfig) -> Result<String, CliError> {
         && path.as_os_str() == "-"
     {
         return Ok("a list on stdin, which is left for the run".into());
+    }
+    if let SourceConfig::Faults(faults) = config {
+        return Ok(format!("{}; a script with {} faults", check_source(&faults.source)?, faults.script.len()));
     }
     if let SourceConfig::V4l2(camera) = config {
         return Ok(source::v4l2::check(camera)?);

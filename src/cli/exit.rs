@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use oodwatch::adopt::AdoptError;
 use oodwatch::calibrate::{CalibrateError, FootageError};
 use oodwatch::config::{CameraConfig, Config, ConfigError};
+use oodwatch::decide::DecideError;
 use oodwatch::fit::FitError;
 use oodwatch::infer::InferError;
 use oodwatch::monitor::{Ended, MonitorError};
@@ -17,6 +20,7 @@ use oodwatch::self_test::SelfTestError;
 use oodwatch::source::SourceError;
 
 use super::lines;
+use super::process::ProcessError;
 
 const OTHER: u8 = 1;
 const USAGE: u8 = 2;
@@ -45,6 +49,9 @@ pub(crate) enum CliError {
     /// A source cannot be opened.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// A calibration does not give what the config demands.
+    #[error(transparent)]
+    Decide(#[from] DecideError),
     /// Two cameras are one.
     #[error("source: {}: is {}, which is camera {other} already", path.display(), device.display())]
     SharedDevice {
@@ -85,15 +92,30 @@ impl CliError {
     }
 }
 
-/// Tells the error on stderr and gives its exit code.
-pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    lines::note(&format!("error: {error}"));
-    ExitCode::from(code(error))
+/// Whether a thread still runs the network.
+static LEFT_BEHIND: AtomicBool = AtomicBool::new(false);
+
+/// From here on the process ends without taking libraries down: ONNX Runtime and the drivers of an accelerator wait at exit for
+/// what hangs in them, or crash under it.
+pub(crate) fn leave_threads_behind() {
+    LEFT_BEHIND.store(true, Ordering::Relaxed);
 }
 
-/// The exit code after a panic, whose text is on stderr already.
-pub(crate) fn after_panic() -> ExitCode {
-    ExitCode::from(FAULT)
+/// Ends the process with the code of this outcome, or of a panic, whose text is on stderr already.
+pub(crate) fn end(outcome: thread::Result<anyhow::Result<()>>) -> ExitCode {
+    let code = match outcome {
+        Ok(Ok(())) => 0,
+        Ok(Err(error)) => {
+            lines::note(&format!("error: {error}"));
+            code(&error)
+        }
+        Err(_) => FAULT,
+    };
+    if LEFT_BEHIND.load(Ordering::Relaxed) {
+        // Every line was flushed when it was written.
+        signal_hook::low_level::exit(code.into());
+    }
+    ExitCode::from(code)
 }
 
 fn code(error: &anyhow::Error) -> u8 {
@@ -110,6 +132,7 @@ fn code(error: &anyhow::Error) -> u8 {
         error.downcast_ref().map(of_open),
         error.downcast_ref().map(of_pipeline),
         error.downcast_ref().map(of_monitor),
+        error.downcast_ref().map(of_process),
     ];
     known.into_iter().flatten().next().unwrap_or(OTHER)
 }
@@ -133,6 +156,7 @@ fn of_cli(error: &CliError) -> u8 {
         CliError::Usage(_) => USAGE,
         CliError::NothingRead(_) | CliError::Source(_) | CliError::SharedDevice { .. } => SOURCE,
         CliError::Camera { source, .. } => of_cli(source),
+        CliError::Decide(_) => PACKAGE,
         CliError::Cameras { code, .. } => *code,
     }
 }
@@ -203,8 +227,19 @@ fn of_infer(error: &InferError) -> u8 {
 fn of_monitor(error: &MonitorError) -> u8 {
     match error {
         MonitorError::Source(_) | MonitorError::NothingRead { .. } => SOURCE,
-        MonitorError::SourcePanicked => FAULT,
+        MonitorError::SourcePanicked | MonitorError::Panicked { .. } | MonitorError::Latched { .. } => FAULT,
         MonitorError::Infer(error) => of_infer(error),
-        MonitorError::Thread(_) | MonitorError::Sink(_) => OTHER,
+        MonitorError::Thread(_) | MonitorError::Sink(_) | MonitorError::SinkBlocked { .. } => OTHER,
+    }
+}
+
+/// A process or pid file that was named wrongly is usage; what the system does not let one do is not.
+fn of_process(error: &ProcessError) -> u8 {
+    match error {
+        ProcessError::File { .. } | ProcessError::Refused { .. } => OTHER,
+        ProcessError::NotAPidFile { .. }
+        | ProcessError::Taken { .. }
+        | ProcessError::Gone(_)
+        | ProcessError::Deaf(_) => USAGE,
     }
 }

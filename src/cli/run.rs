@@ -2,20 +2,18 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use oodwatch::config::Config;
-use oodwatch::decide::Decider;
-use oodwatch::decode::Decoder;
-use oodwatch::monitor::{Camera, Ended, Limits, Monitor, Reporter, Summary};
+use oodwatch::monitor::{Camera, Ended, Limits, Monitor, MonitorError, Orders, Reporter, Summary};
 use oodwatch::open::{self, OpenedCameras};
 use oodwatch::sink::Sinks;
 use oodwatch::source::{self, Source};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::exit::CliError;
+use super::exit::{self, CliError};
 use super::lines;
+use super::process::{PidFile, RESET};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  oodwatch run --config configs/images.toml --max-frames 100")]
@@ -29,6 +27,9 @@ pub(crate) struct Arguments {
     /// Stop after this many seconds
     #[arg(long, value_name = "S", value_parser = seconds)]
     duration: Option<Duration>,
+    /// Keep this process's id in a file while it runs, for `oodwatch reset --pid-file`
+    #[arg(long, value_name = "FILE")]
+    pid_file: Option<PathBuf>,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -37,18 +38,28 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let stop = stop_on_signals()?;
+    let orders = orders_by_signals()?;
+    let _pid_file = arguments.pid_file.as_deref().map(PidFile::write).transpose()?;
     let config = Config::load(&arguments.config)?;
     let opened = open::open_cameras(&config)?;
     let sources = open_sources(&config)?;
     let started = Instant::now();
-    let cameras = cameras(&config, &opened, sources, started);
-    let monitor = Monitor { pipeline: opened.pipeline, sinks: Sinks::open(&config.sink)? };
+    let cameras = cameras(&config, &opened, sources)?;
+    let monitor = Monitor { network: opened.pipeline, sinks: Sinks::open(&config.sink)? };
     let limits = Limits { max_frames: arguments.max_frames, duration: arguments.duration };
-    let mut ended = monitor.run(cameras, limits, &stop)?;
-    if let [Ended { failure, .. }] = ended.as_mut_slice()
-        && let Some(failure) = failure.take()
-    {
+    let mut ended = monitor.run(cameras, limits, &orders).inspect_err(|_| exit::leave_threads_behind())?;
+    if ended.iter().any(|ended| ended.left_behind) {
+        exit::leave_threads_behind();
+    }
+    let alone = match ended.as_mut_slice() {
+        [one] => one.failure.take(),
+        _ => None,
+    };
+    if let Some(failure) = alone {
+        // Everything was counted, though it ended badly.
+        if matches!(failure, MonitorError::Latched { .. }) {
+            tell(&ended, started.elapsed());
+        }
         return Err(failure.into());
     }
     tell(&ended, started.elapsed());
@@ -62,36 +73,33 @@ fn open_sources(config: &Config) -> anyhow::Result<Vec<Box<dyn Source>>> {
         .collect()
 }
 
-fn cameras(config: &Config, opened: &OpenedCameras, sources: Vec<Box<dyn Source>>, started: Instant) -> Vec<Camera> {
+fn cameras(config: &Config, opened: &OpenedCameras, sources: Vec<Box<dyn Source>>) -> anyhow::Result<Vec<Camera>> {
     let run_id = Reporter::new_run_id();
     let parts = config.camera.iter().zip(opened.of_cameras()).zip(sources);
     parts
-        .map(|((camera, calibration), source)| Camera {
-            source,
-            decoder: Decoder::default(),
-            fitted: calibration.fitted,
-            judge: calibration.judge.clone(),
-            decider: Decider::new(&config.decide, started),
-            reporter: Reporter::new(camera, calibration, &config.decide, &run_id),
+        .map(|((camera, by), source)| {
+            let made = Camera::new(source, camera, config, by, &run_id);
+            Ok(made.map_err(|error| CliError::in_camera(config, camera, error))?)
         })
         .collect()
 }
 
-/// SIGTERM and SIGINT set a flag that every loop looks at; a second signal ends the process at once.
-fn stop_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
+/// SIGTERM and SIGINT set a flag that every loop looks at; a second signal ends the process at once. SIGUSR1 sets another.
+fn orders_by_signals() -> anyhow::Result<Orders> {
+    let orders = Orders::default();
     for signal in [SIGTERM, SIGINT] {
         // The order matters: the first signal finds the flag unset, the second finds it set.
-        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))?;
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&orders.stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&orders.stop))?;
     }
-    Ok(stop)
+    signal_hook::flag::register(RESET.as_raw(), Arc::clone(&orders.reset))?;
+    Ok(orders)
 }
 
 /// A line for each of several cameras, and one for all.
 fn tell(ended: &[Ended], elapsed: Duration) {
     if let [_, _, ..] = ended {
-        for Ended { camera, summary, failure } in ended {
+        for Ended { camera, summary, failure, .. } in ended {
             let failed = if failure.is_some() { "failed: " } else { "" };
             lines::note(&format!("camera {camera}: {failed}{}", counts(summary, elapsed)));
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::source::SourceConfig;
+use crate::source::{SourceConfig, WrongValue};
 
 /// More cameras than any robot has; each costs a thread.
 const MAX_CAMERAS: usize = 64;
@@ -37,25 +37,11 @@ pub(super) fn wrong_value(cameras: &[CameraConfig]) -> Option<Wrong> {
         return Some(("camera".into(), format!("{} tables", cameras.len()), "1 to 64 tables [[camera]]"));
     }
     let in_source = |camera: &CameraConfig| {
-        let (key, found, wanted) = wrong_in_source(&camera.source)?;
+        let WrongValue { key, found, wanted } = camera.source.wrong_value()?;
         let camera = if cameras.len() == 1 { "camera".into() } else { format!("camera.{}", camera.name) };
         Some((format!("{camera}.source.{key}"), found, wanted))
     };
     shared_name(cameras).or_else(|| cameras.iter().find_map(in_source)).or_else(|| shared_source(cameras))
-}
-
-fn wrong_in_source(source: &SourceConfig) -> Option<Wrong> {
-    match source {
-        SourceConfig::Images(images) => {
-            let found = images.frames_per_second;
-            let wrong = || ("images.frames_per_second".into(), found.to_string(), "0.001 to 10000");
-            (!(0.001..=10_000.0).contains(&found)).then(wrong)
-        }
-        SourceConfig::Video(_) => None,
-        SourceConfig::V4l2(camera) => {
-            camera.wrong_value().map(|(key, found, wanted)| (format!("v4l2.{key}"), found, wanted))
-        }
-    }
 }
 
 fn shared_name(cameras: &[CameraConfig]) -> Option<Wrong> {
@@ -66,16 +52,26 @@ fn shared_name(cameras: &[CameraConfig]) -> Option<Wrong> {
 
 /// A device streams to one reader, and of two readers of stdin each would get some of the lines.
 fn shared_source(cameras: &[CameraConfig]) -> Option<Wrong> {
-    let exclusive = |camera: &CameraConfig| match &camera.source {
-        SourceConfig::Images(images) if images.path.as_os_str() == "-" => Some(("images.path", images.path.clone())),
-        SourceConfig::V4l2(v4l2) => Some(("v4l2.device", v4l2.device.clone())),
-        _ => None,
-    };
-    let sources: Vec<_> = cameras.iter().map(exclusive).collect();
-    let (first, second) = twins(&sources, Option::as_ref)?;
+    let sources: Vec<_> = cameras.iter().map(|camera| exclusive(&camera.source)).collect();
+    let path_of = |source: &'_ Option<(String, PathBuf)>| source.as_ref().map(|(_, path)| path.clone());
+    let (first, second) = twins(&sources, path_of)?;
     let (key, path) = sources[second].as_ref()?;
     let found = format!("{path:?}, as that of camera {}", cameras[first].name);
     Some((format!("camera.{}.source.{key}", cameras[second].name), found, "a source of its own for each camera"))
+}
+
+/// Key and path of what cannot be shared, also inside a source that is made to fail.
+fn exclusive(source: &SourceConfig) -> Option<(String, PathBuf)> {
+    match source {
+        SourceConfig::Images(images) if images.path.as_os_str() == "-" => {
+            Some(("images.path".into(), images.path.clone()))
+        }
+        SourceConfig::V4l2(v4l2) => Some(("v4l2.device".into(), v4l2.device.clone())),
+        SourceConfig::Faults(faults) => {
+            exclusive(&faults.source).map(|(key, path)| (format!("faults.source.{key}"), path))
+        }
+        SourceConfig::Images(_) | SourceConfig::Video(_) => None,
+    }
 }
 
 /// The places of the first two of `all` that have the same of something.

@@ -17,7 +17,7 @@ const WAITING_FRAMES: usize = 2;
 /// Frames of a live source that may wait: the newest.
 const WAITING_LIVE_FRAMES: usize = 1;
 
-/// The judging end. Dropped, it lets its source go.
+/// The end where frames are taken, by the judging thread, and counted, by whoever speaks. Dropped, it lets its source go.
 pub(super) struct Handover {
     shared: Arc<Shared>,
     unwanted: Arc<AtomicBool>,
@@ -50,6 +50,8 @@ struct Queue {
     delivered: u64,
     /// Those of them that nobody will judge.
     dropped: u64,
+    /// Whether one was taken and is not yet judged or found bad.
+    in_hand: bool,
     /// Nothing more will come; this is why.
     last_word: Option<Result<(), MonitorError>>,
     /// Nobody will take anything more.
@@ -79,15 +81,28 @@ impl Handover {
     }
 
     /// Takes what is there, without waiting.
-    pub(super) fn take(&mut self) -> Received {
+    pub(super) fn take(&self) -> Received {
         let mut queue = self.shared.lock();
         match queue.waiting.pop_front() {
             Some(frame) => {
+                queue.in_hand = true;
                 self.shared.room.notify_all();
                 Received::Frame(frame)
             }
             None => queue.last_word.take().map_or(Received::Nothing, Received::End),
         }
+    }
+
+    /// The frame that was taken is judged, or bad, and is counted as that.
+    pub(super) fn put_down(&self) {
+        self.shared.lock().in_hand = false;
+    }
+
+    /// Nobody will come back for the frame that was taken: if there is one, it is counted as dropped. Whether there is.
+    pub(super) fn abandon(&self) -> bool {
+        let mut queue = self.shared.lock();
+        queue.dropped += u64::from(queue.in_hand);
+        std::mem::take(&mut queue.in_hand)
     }
 
     /// How the source is; footage always streams.

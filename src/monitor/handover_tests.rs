@@ -101,7 +101,7 @@ fn counts(handover: &Handover) -> (u64, u64) {
 }
 
 /// What was captured and dropped, and the last word, if it was not heard before.
-fn finish(mut handover: Handover) -> (u64, u64, Option<Result<(), MonitorError>>) {
+fn finish(handover: Handover) -> (u64, u64, Option<Result<(), MonitorError>>) {
     handover.release();
     wait_until(|| handover.is_over());
     let last_word = match handover.take() {
@@ -222,6 +222,20 @@ fn camera(openings: Vec<Result<Vec<Event>, Errno>>) -> Box<dyn Source> {
         ..V4l2Config::new("/dev/video0".as_ref())
     };
     Box::new(V4l2::open_with(&config, opener(&world(openings))).unwrap())
+}
+
+#[test]
+fn a_frame_that_nobody_comes_back_for_is_dropped_and_one_that_was_judged_is_not() {
+    let mut handover = start(scripted(2, false, Then::End), None);
+    for dropped in [0, 1] {
+        assert!(matches!(handover.receive(), Received::Frame(_)));
+        if dropped == 0 {
+            handover.handover.put_down();
+        }
+        assert_eq!(handover.handover.abandon(), dropped == 1);
+        assert!(!handover.handover.abandon());
+        assert_eq!(handover.counts().1, dropped);
+    }
 }
 
 /// A camera in a run: its hand-over, how many frames it will have captured, and what became of them so far.

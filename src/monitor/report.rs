@@ -9,7 +9,8 @@ use rustix::time::{ClockId, clock_gettime};
 use super::Summary;
 use crate::calibrate::{Criterion, Judgement};
 use crate::config::CameraConfig;
-use crate::decide::{DecideConfig, Decision};
+use crate::decide::{DecideConfig, Decision, Policy, Reading};
+use crate::health::Finding;
 use crate::open::CalibratedPackage;
 use crate::pipeline::{Judged, Timings};
 use crate::verdict::{Kind, SCHEMA, StagesUs, Verdict};
@@ -25,6 +26,8 @@ pub struct Reporter {
     pub criterion: Criterion,
     /// Its threshold over all classes, for verdicts without a frame.
     pub threshold: f32,
+    /// What raises the alarm.
+    pub policy: &'static str,
     /// Execution provider of the network.
     pub execution_provider: String,
     /// Id of the package whose calibration judges the frames.
@@ -43,24 +46,35 @@ pub(super) struct Spoken {
     /// Number and capture time of the frame, the latter on the wall and on the clock of its age.
     pub(super) frame: Option<(u64, Timestamp, Instant)>,
     pub(super) judged: Option<(Judged, Judgement)>,
+    /// What is wrong with the picture.
+    pub(super) health: Vec<Finding>,
+    /// Where the policy over time stands after the frame.
+    pub(super) reading: Option<Reading>,
     pub(super) stages: StagesUs,
 }
 
 impl Spoken {
     /// A verdict on the absence of frames.
     pub(super) fn without_frame(decision: Decision) -> Self {
-        Self { decision, frame: None, judged: None, stages: StagesUs::default() }
+        Self { decision, frame: None, judged: None, health: Vec::new(), reading: None, stages: StagesUs::default() }
     }
 }
 
 impl Reporter {
-    /// For a camera that is judged by this calibration.
-    pub fn new(camera: &CameraConfig, by: &CalibratedPackage, decide: &DecideConfig, run_id: &str) -> Self {
+    /// For a camera that is judged by this calibration, and whose alarms a policy over time raises where there is one.
+    pub fn new(
+        camera: &CameraConfig,
+        by: &CalibratedPackage,
+        decide: &DecideConfig,
+        policy: Option<Policy>,
+        run_id: &str,
+    ) -> Self {
         Self {
             camera: camera.name.clone(),
             classes: by.classes.clone(),
             criterion: by.judge.criterion().clone(),
             threshold: by.judge.calibration().all.threshold(),
+            policy: policy.map_or("frame", |policy| policy.name()),
             execution_provider: by.execution_provider.to_string(),
             model: by.id.clone(),
             run_id: run_id.into(),
@@ -77,7 +91,7 @@ impl Reporter {
     /// The next verdict.
     pub(super) fn word(&mut self, spoken: Spoken, summary: &Summary) -> Verdict {
         self.alive += 1;
-        let Spoken { decision, frame, judged, stages } = spoken;
+        let Spoken { decision, frame, judged, health, reading, stages } = spoken;
         let judgement = judged.as_ref().map(|(_, judgement)| *judgement);
         let top = judged.as_ref().and_then(|(judged, _)| judged.top_class);
         Verdict {
@@ -92,10 +106,14 @@ impl Reporter {
             state: decision.state,
             reasons: decision.reasons,
             flag: judgement.map(|judgement| judgement.flag),
+            health,
             score: judgement.and_then(|judgement| judgement.score),
             score_name: self.criterion.clone(),
             threshold: judgement.map_or(self.threshold, |judgement| judgement.threshold),
             p_value: judgement.and_then(|judgement| judgement.p_value),
+            policy: self.policy.into(),
+            alarm_statistic: reading.map(|reading| reading.statistic),
+            alarm_threshold: reading.map(|reading| reading.threshold),
             class: top.and_then(|(index, _)| self.classes.get(index).cloned()),
             confidence: top.map(|(_, confidence)| confidence).filter(|confidence| confidence.is_finite()),
             dropped: summary.dropped,
@@ -111,10 +129,11 @@ impl Reporter {
 }
 
 /// The durations of a verdict's stages.
-pub(super) fn stages(decode: Duration, timings: &Timings, decide: Duration) -> StagesUs {
+pub(super) fn stages(decode: Duration, health: Duration, timings: &Timings, decide: Duration) -> StagesUs {
     let us = |time: Duration| Some(time.as_micros() as u64);
     StagesUs {
         decode: us(decode),
+        health: us(health),
         preprocess: us(timings.preprocess),
         infer: us(timings.infer),
         score: us(timings.score),

@@ -46,6 +46,9 @@ pub struct Ended {
     pub summary: Summary,
     /// Why it ended badly, if it did.
     pub failure: Option<MonitorError>,
+    /// Whether a frame of it still kept the network busy when the run ended. The thread that waits for it is left behind, and the
+    /// process must end without taking the network's library down under it.
+    pub left_behind: bool,
 }
 
 #[cfg(test)]

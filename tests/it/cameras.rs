@@ -181,11 +181,8 @@ fn check_proves_every_calibration_once() {
     let config = config(&bench, &[night("rear"), folder("front", "dark", ""), night("left")]);
     let said = bench.run(&["check", "--config", &config]).expect(0, &[]).stdout;
     let stages: Vec<&str> = said.lines().map(|line| line[4..].split_whitespace().next().unwrap()).collect();
-    assert_eq!(
-        stages,
-        ["config", "package", "package", "infer", "score", "infer", "score", "source", "source", "source", "sink"],
-        "{said}"
-    );
+    let wanted = "config package package infer score decide infer score decide source source source sink";
+    assert_eq!(stages.join(" "), wanted, "{said}");
 }
 
 #[test]
@@ -246,7 +243,7 @@ fn a_camera_that_hangs_is_a_fault_while_the_other_is_judged_and_a_signal_ends_th
     bench.pictures("front", 0, 20, known);
     let config = config(&bench, &[folder("list", "-", ""), folder("front", "front", "")]);
     let text = fs::read_to_string(&config).unwrap();
-    bench.write("config.toml", &text.replace("deadline_ms = 60000", "deadline_ms = 50\nstartup_ms = 0"));
+    bench.write("config.toml", &text.replace("deadline_ms = 60000", "deadline_ms = 100\nstartup_ms = 0\nlatch = []"));
     let mut program = bench.program(&["run", "--config", &config]);
     program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = program.spawn().unwrap();
@@ -260,7 +257,8 @@ fn a_camera_that_hangs_is_a_fault_while_the_other_is_judged_and_a_signal_ends_th
             _ => {
                 faults += 1;
                 assert_eq!((verdict.alive, verdict.frame, verdict.state), (faults, None, State::Fault));
-                assert_eq!(verdict.reasons, [Reason::NoFrameWithinDeadline]);
+                // On a busy machine a frame of the other one may take longer than the deadline, and that is told, too.
+                assert_eq!(verdict.reasons[0], Reason::NoFrameWithinDeadline);
             }
         }
     }

@@ -40,7 +40,7 @@ fn cameras_of_the_same_name_are_refused() {
 
 #[test]
 fn the_shipped_configs_are_sound() {
-    for name in ["configs/images.toml", "configs/video.toml", "configs/v4l2.toml", "configs/cameras.toml"] {
-        Config::load(Path::new(name)).unwrap();
+    for name in ["images", "video", "v4l2", "cameras", "faults"] {
+        Config::load(Path::new(&format!("configs/{name}.toml"))).unwrap();
     }
 }

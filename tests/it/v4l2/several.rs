@@ -27,7 +27,10 @@ reopen_max_ms = 200
         )
     };
     let cameras = camera("front", PULLED) + &camera("rear", "/dev/video1");
-    bench.write("cameras.toml", &format!("{cameras}[model]\npackage = \"package\"\n[decide]\ndeadline_ms = 1500\n"));
+    bench.write(
+        "cameras.toml",
+        &format!("{cameras}[model]\npackage = \"package\"\n[decide]\ndeadline_ms = 1500\nlatch = []\n"),
+    );
 }
 
 #[test]
