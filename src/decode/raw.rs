@@ -197,7 +197,7 @@ impl RawLayout {
     }
 
     /// The first plane and whatever follows it.
-    pub(super) fn planes<'b>(&self, bytes: &'b [u8]) -> Result<(&'b [u8], &'b [u8]), DecodeError> {
+    pub(crate) fn planes<'b>(&self, bytes: &'b [u8]) -> Result<(&'b [u8], &'b [u8]), DecodeError> {
         Ok(self.frame(bytes)?.split_at(self.stride_bytes * self.height_px as usize))
     }
 }
