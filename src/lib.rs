@@ -31,8 +31,8 @@
 //! What a network needs to be used this way lies in a [`package`]: a folder with the ONNX file, a manifest, the
 //! calibration and golden vectors. [`open`] puts one to work, or several calibrations of one network, after the
 //! [`self_test`] has shown that this machine computes what the package's maker computed. [`config`] reads the TOML file
-//! that describes a monitor. [`evaluation`] holds the metrics by which scores are compared. [`adopt`] makes a package of a network that somebody else trained, working on
-//! [`onnx`] files.
+//! that describes a monitor. [`evaluation`] holds the metrics by which scores are compared. [`adopt`] makes a package of a
+//! network that somebody else trained, working on [`onnx`] files.
 //!
 //! ```no_run
 //! use std::path::Path;
