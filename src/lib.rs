@@ -82,3 +82,4 @@ pub mod sink;
 pub mod source;
 pub mod synthetic;
 pub mod verdict;
+pub mod view;

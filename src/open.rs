@@ -12,7 +12,8 @@ use crate::package::{Calibration, Package, PackageError};
 use crate::pipeline::{Pipeline, PipelineError};
 use crate::score::ScoreName;
 use crate::self_test::{self, SelfTest, SelfTestError};
-pub use cameras::{CalibratedPackage, OpenedCameras, open_cameras};
+use crate::view::Mask;
+pub use cameras::{CalibratedPackage, JudgedBy, OpenedCameras, open_cameras};
 
 /// Why a package cannot be put to work.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,21 @@ pub enum OpenError {
         found: String,
         /// What the model's package has.
         wanted: String,
+    },
+    /// A camera's own calibration is that of another mask.
+    #[error(
+        "camera {camera}: {} was calibrated with {wanted}, [camera.view] has {found}; `oodwatch calibrate --config FILE \
+         --camera {camera} ...` calibrates for the camera's view", dir.display()
+    )]
+    OtherMask {
+        /// The camera.
+        camera: String,
+        /// The calibration's folder.
+        dir: PathBuf,
+        /// The mask of the camera.
+        found: Box<Mask>,
+        /// The mask of the calibration.
+        wanted: Box<Mask>,
     },
     /// The network does not open.
     #[error(transparent)]

@@ -11,6 +11,7 @@ use crate::infer::{ExecutionProvider, InferError, Network, NetworkOptions, Netwo
 use crate::package::{InputSpec, Package};
 use crate::preprocess::{PreprocessError, Preprocessor};
 use crate::score::{Score, ScoreError, ScoreName, Scorers};
+use crate::view::ViewConfig;
 
 /// Why a picture could not be judged.
 #[derive(Debug, thiserror::Error)]
@@ -52,10 +53,16 @@ pub struct Timings {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FittedScores(usize);
 
-/// A preprocessor, a network and the scores to compute, fitted once or in several ways.
+/// Which of a pipeline's ways from a picture to the network's input: that of the package's own view, or of a camera that was
+/// added. Each camera has one of its own, for its view and its kind of frames.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lens(usize);
+
+/// Preprocessors, a network and the scores to compute, fitted once or in several ways.
 pub struct Pipeline {
     input: InputSpec,
-    preprocessor: Preprocessor,
+    /// By [`Lens`]; never empty.
+    preprocessors: Vec<Preprocessor>,
     network: Network,
     scores: Vec<ScoreName>,
     /// By [`FittedScores`].
@@ -63,7 +70,7 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Opens a package's network for these scores.
+    /// Opens a package's network for these scores. Pictures go through the view that the package was calibrated with.
     ///
     /// # Errors
     /// The package lacks what a score reads; ONNX Runtime, the execution provider or the network refuses.
@@ -72,7 +79,7 @@ impl Pipeline {
             scorers: vec![Scorers::new(scores, &package.model())?],
             scores: scores.to_vec(),
             input: package.manifest.input.clone(),
-            preprocessor: Preprocessor::new(&package.manifest.input)?,
+            preprocessors: vec![Preprocessor::with_view(&package.manifest.input, &package.manifest.view)?],
             network: Network::from_onnx(&package.model_onnx, &package.manifest, options)?,
         })
     }
@@ -84,6 +91,24 @@ impl Pipeline {
     pub fn add(&mut self, package: &Package) -> Result<FittedScores, PipelineError> {
         self.scorers.push(Scorers::new(&self.scores, &package.model())?);
         Ok(FittedScores(self.scorers.len() - 1))
+    }
+
+    /// Adds a camera's view.
+    ///
+    /// # Errors
+    /// An input of no pixels.
+    pub fn add_lens(&mut self, view: &ViewConfig) -> Result<Lens, PipelineError> {
+        self.preprocessors.push(Preprocessor::with_view(&self.input, view)?);
+        Ok(Lens(self.preprocessors.len() - 1))
+    }
+
+    /// Looks at pictures through this view from now on, instead of the one that the package was calibrated with.
+    ///
+    /// # Errors
+    /// An input of no pixels.
+    pub fn set_view(&mut self, view: &ViewConfig) -> Result<(), PipelineError> {
+        self.preprocessors[0] = Preprocessor::with_view(&self.input, view)?;
+        Ok(())
     }
 
     /// The execution provider that the network runs on.
@@ -104,31 +129,35 @@ impl Pipeline {
     /// What the network says about one picture, without scores.
     ///
     /// # Errors
-    /// A picture without pixels, or a failure inside ONNX Runtime.
+    /// A picture without pixels or of which the view leaves nothing, or a failure inside ONNX Runtime.
     pub fn infer(&mut self, image: &RgbImage) -> Result<NetworkOutputs, PipelineError> {
-        let tensor = self.preprocessor.run(image)?;
+        let tensor = self.preprocessors[0].run(image)?;
         Ok(run_one(&mut self.network, &self.input, tensor)?)
     }
 
     /// Judges one picture: pixels, or a camera's raw frame.
     ///
     /// # Errors
-    /// A picture without pixels, a raw frame that is too short, or a failure inside ONNX Runtime.
+    /// A picture without pixels or of which the view leaves nothing, a raw frame that is too short, or a failure inside ONNX
+    /// Runtime.
     pub fn judge<'p>(&mut self, picture: impl Into<Picture<'p>>) -> Result<Judged, PipelineError> {
-        self.judge_by(FittedScores::default(), picture)
+        self.judge_by(FittedScores::default(), Lens::default(), picture)
     }
 
-    /// Judges one picture by the scores that one of the packages fitted. Those of another pipeline give no scores.
+    /// Judges one picture by the scores that one of the packages fitted, through the view of one of the cameras. Scores of another
+    /// pipeline are none, and a view of another pipeline is the package's.
     ///
     /// # Errors
     /// As [`Self::judge`].
     pub fn judge_by<'p>(
         &mut self,
         fitted: FittedScores,
+        lens: Lens,
         picture: impl Into<Picture<'p>>,
     ) -> Result<Judged, PipelineError> {
         let start = Instant::now();
-        let tensor = self.preprocessor.prepare(picture.into())?;
+        let lens = if lens.0 < self.preprocessors.len() { lens.0 } else { 0 };
+        let tensor = self.preprocessors[lens].prepare(picture.into())?;
         let prepared = Instant::now();
         let outputs = run_one(&mut self.network, &self.input, tensor)?;
         let inferred = Instant::now();

@@ -2,9 +2,11 @@
 //!
 //! Resampling is the antialiased triangle filter of Pillow and of torchvision's antialiased bilinear, so training,
 //! evaluation and the robot see the same picture. The same code serves all three; only a camera's raw frames take a way of their
-//! own ([`Preprocessor::run_raw`]), which leads to the same picture without making one of the camera's size.
+//! own ([`Preprocessor::run_raw`]), which leads to the same picture without making one of the camera's size. A camera's view
+//! ([`crate::view`]) turns and masks the network's few pixels, after resampling.
 
 mod raw;
+mod viewed;
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -12,7 +14,9 @@ use image::RgbImage;
 
 use crate::decode::{DecodeError, Picture, PixelFormat, RawFrame};
 use crate::package::{Color, InputSpec, Resize};
-use raw::Fused;
+use crate::view::{Part, Turn, ViewConfig};
+use raw::{Fused, Region};
+use viewed::Viewed;
 
 /// Why a picture could not be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -51,32 +55,60 @@ pub enum PreprocessError {
     /// A camera's frame is compressed.
     #[error("{0} frame cannot be resampled as it is; it has to be decoded first")]
     Compressed(PixelFormat),
+    /// The mask leaves nothing to judge.
+    #[error(
+        "[camera.view] leaves {percent:.1} % of what the network sees of a picture of {width}x{height} pixels, upright; \
+         wanted 1 % or more"
+    )]
+    Masked {
+        /// Width of the upright picture in pixels.
+        width: u32,
+        /// Its height in pixels.
+        height: u32,
+        /// Share of what the network sees of it that counts.
+        percent: f32,
+    },
 }
 
-/// Owns the resampled picture and the input tensor, both reused for every frame.
+/// One camera's way to the network's input. Owns the resampled picture and the input tensor, both reused for every frame.
 pub struct Preprocessor {
+    /// With width and height as the picture lies.
     spec: InputSpec,
+    turn: Turn,
     resizer: Resizer,
     resampled: Image<'static>,
     /// The finished value of every byte, per channel: normalising is a table look-up.
     table: [[f32; 256]; 3],
     /// For raw frames of the layout that came last.
     fused: Option<Fused>,
+    /// Of the picture as it lies.
     tensor: Vec<f32>,
+    viewed: Option<Viewed>,
 }
 
 impl Preprocessor {
-    /// Prepares for pictures of any size and a network's input as `spec` has it.
+    /// Prepares for upright pictures of any size and a network's input as `spec` has it.
     ///
     /// # Errors
     /// An input of no pixels.
     pub fn new(spec: &InputSpec) -> Result<Self, PreprocessError> {
-        let (width, height) = (spec.width, spec.height);
-        if width == 0 || height == 0 {
-            return Err(PreprocessError::Empty { width, height });
+        Self::with_view(spec, &ViewConfig::default())
+    }
+
+    /// Prepares for the pictures of a camera that hangs and is masked like this.
+    ///
+    /// # Errors
+    /// An input of no pixels.
+    pub fn with_view(spec: &InputSpec, view: &ViewConfig) -> Result<Self, PreprocessError> {
+        if spec.width == 0 || spec.height == 0 {
+            return Err(PreprocessError::Empty { width: spec.width, height: spec.height });
         }
+        let turn = view.turn();
+        let (width, height) = turn.swap((spec.width, spec.height));
         Ok(Self {
-            spec: spec.clone(),
+            spec: InputSpec { width, height, ..spec.clone() },
+            turn,
+            viewed: Viewed::new(view, (spec.width, spec.height)),
             resizer: Resizer::new(),
             resampled: Image::new(width, height, PixelType::U8x3),
             table: [0, 1, 2].map(|channel| normalised_bytes(spec, channel)),
@@ -85,12 +117,13 @@ impl Preprocessor {
         })
     }
 
-    /// One picture as `[3, height, width]`, row by row; valid until the next call.
+    /// One picture as `[3, height, width]`, upright, row by row; valid until the next call.
     ///
-    /// A picture of the network's own size is not resampled at all.
+    /// A picture of the network's own size is not resampled at all. Turned pictures are within 2 of 255 of resampling the upright one,
+    /// which is what rounding to bytes twice, rows or columns first, can make of the difference.
     ///
     /// # Errors
-    /// A picture without pixels.
+    /// A picture without pixels, or of which the mask leaves nothing.
     pub fn run(&mut self, image: &RgbImage) -> Result<&[f32], PreprocessError> {
         let (width, height) = image.dimensions();
         if width == 0 || height == 0 {
@@ -102,7 +135,7 @@ impl Preprocessor {
             self.resample(image)?;
             planar(self.resampled.buffer(), self.spec.color, &self.table, &mut self.tensor);
         }
-        Ok(&self.tensor)
+        self.look((width, height))
     }
 
     /// [`Self::run`] or [`Self::run_raw`], as the picture is.
@@ -116,13 +149,13 @@ impl Preprocessor {
         }
     }
 
-    /// One raw frame of a camera as `[3, height, width]`, row by row; valid until the next call.
+    /// One raw frame of a camera as `[3, height, width]`, upright, row by row; valid until the next call.
     ///
     /// The result is within 2 of 255 of what [`Self::run`] makes of the decoded frame, and closer to the truth: it is rounded
     /// nowhere, while pictures are rounded to bytes three times. Memory is taken only when the layout changes.
     ///
     /// # Errors
-    /// A frame that is too short, or compressed.
+    /// A frame that is too short, or compressed, or of which the mask leaves nothing.
     pub fn run_raw(&mut self, frame: &RawFrame) -> Result<&[f32], PreprocessError> {
         let RawFrame { layout, bytes } = frame;
         if layout.format() == PixelFormat::Mjpg {
@@ -133,7 +166,18 @@ impl Preprocessor {
             _ => Fused::new(*layout, &self.spec, self.region(layout.width_px(), layout.height_px())),
         };
         self.fused.insert(fused).run(bytes, &mut self.tensor)?;
-        Ok(&self.tensor)
+        self.look((layout.width_px(), layout.height_px()))
+    }
+
+    /// The finished input of a lying picture of this size, which has been resampled.
+    fn look(&mut self, lying_px: (u32, u32)) -> Result<&[f32], PreprocessError> {
+        let picture = self.turn.swap(lying_px);
+        let (left, top, width, height) = self.upright_region(picture);
+        let Some(viewed) = &mut self.viewed else { return Ok(&self.tensor) };
+        let whole = (f64::from(picture.0), f64::from(picture.1));
+        let part =
+            || Part { left: left / whole.0, top: top / whole.1, width: width / whole.0, height: height / whole.1 };
+        viewed.look(&self.tensor, picture, part)
     }
 
     fn resample(&mut self, image: &RgbImage) -> Result<(), PreprocessError> {
@@ -154,13 +198,21 @@ impl Preprocessor {
         })
     }
 
-    /// The part of a picture that the network sees, in source pixels: left, top, width, height.
-    fn region(&self, width: u32, height: u32) -> (f64, f64, f64, f64) {
+    /// The part of a lying picture that the network sees. It is in the middle, so that only columns and rows can change places.
+    fn region(&self, width: u32, height: u32) -> Region {
+        let (left, top, width, height) = self.upright_region(self.turn.swap((width, height)));
+        let ((left, top), (width, height)) = (self.turn.swap((left, top)), self.turn.swap((width, height)));
+        (left, top, width, height)
+    }
+
+    /// The part of an upright picture that the network sees.
+    fn upright_region(&self, (width, height): (u32, u32)) -> Region {
         let (width, height) = (f64::from(width), f64::from(height));
         match self.spec.resize {
             Resize::Stretch => (0.0, 0.0, width, height),
             Resize::CenterCrop => {
-                let shape = f64::from(self.spec.width) / f64::from(self.spec.height);
+                let (to_width, to_height) = self.turn.swap((self.spec.width, self.spec.height));
+                let shape = f64::from(to_width) / f64::from(to_height);
                 let crop_width = width.min(height * shape);
                 let crop_height = height.min(width / shape);
                 ((width - crop_width) / 2.0, (height - crop_height) / 2.0, crop_width, crop_height)
@@ -191,3 +243,5 @@ fn planar(pixels: &[u8], color: Color, table: &[[f32; 256]; 3], tensor: &mut [f3
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod viewed_tests;

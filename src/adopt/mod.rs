@@ -32,6 +32,7 @@ use crate::onnx::Model;
 use crate::package::{Calibration, Golden, Head, InputSpec, LocalSpec, Manifest, OutputSpec, SCHEMA, sha256_hex};
 use crate::score::Fitted;
 use crate::self_test::SelfTestError;
+use crate::view::ViewConfig;
 use crate::{score, self_test, synthetic};
 use measure::{Measured, Wanted, measure};
 use surgery::{Local, Outputs, Surgery};
@@ -102,6 +103,7 @@ pub fn adopt(onnx: &[u8], request: &Request) -> Result<Adopted, AdoptError> {
         input,
         output: OutputSpec { features: outputs.channels, local: outputs.local.as_ref().map(|local| local.size) },
         provenance: provenance(onnx, &model, request, &wanted),
+        view: ViewConfig::default(),
         files: BTreeMap::new(),
     };
     let model_onnx = surgery.finish(&outputs)?;

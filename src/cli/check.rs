@@ -32,6 +32,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     for camera in &config.camera {
         let found = check_source(&camera.source).map_err(|error| CliError::in_camera(&config, camera, error))?;
         lines::text(&format!("ok  source   {}: {found}", camera.name))?;
+        if !camera.view.is_none() {
+            lines::text(&format!("ok  view     {}: {}", camera.name, camera.view))?;
+        }
     }
     Sinks::check(&config.sink)?;
     lines::text("ok  sink")

@@ -15,6 +15,7 @@ use oodwatch::monitor::{Ended, MonitorError};
 use oodwatch::open::OpenError;
 use oodwatch::package::PackageError;
 use oodwatch::pipeline::PipelineError;
+use oodwatch::preprocess::PreprocessError;
 use oodwatch::score::ScoreError;
 use oodwatch::self_test::SelfTestError;
 use oodwatch::source::SourceError;
@@ -204,7 +205,10 @@ fn of_open(error: &OpenError) -> u8 {
         OpenError::SelfTest(SelfTestError::Infer(error)) => of_infer(error),
         OpenError::SelfTest(SelfTestError::Score(error)) => of_score(error),
         OpenError::SelfTest(SelfTestError::Differs { .. }) | OpenError::OtherInference { .. } => INFERENCE,
-        OpenError::NotCalibrated { .. } | OpenError::Uncalibrated { .. } | OpenError::OtherNetwork { .. } => PACKAGE,
+        OpenError::NotCalibrated { .. }
+        | OpenError::Uncalibrated { .. }
+        | OpenError::OtherNetwork { .. }
+        | OpenError::OtherMask { .. } => PACKAGE,
     }
 }
 
@@ -212,6 +216,7 @@ fn of_pipeline(error: &PipelineError) -> u8 {
     match error {
         PipelineError::Infer(error) => of_infer(error),
         PipelineError::Score(error) => of_score(error),
+        PipelineError::Preprocess(PreprocessError::Masked { .. }) => USAGE,
         PipelineError::Preprocess(_) => OTHER,
     }
 }

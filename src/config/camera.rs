@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::source::{SourceConfig, WrongValue};
+use crate::view::ViewConfig;
 
 /// More cameras than any robot has; each costs a thread.
 const MAX_CAMERAS: usize = 64;
@@ -20,6 +21,9 @@ pub struct CameraConfig {
     /// `[model] package` does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<PathBuf>,
+    /// `[camera.view]`: how the camera hangs, and which part of its picture counts.
+    #[serde(default, skip_serializing_if = "ViewConfig::is_none")]
+    pub view: ViewConfig,
     /// `[camera.source.*]`.
     pub source: SourceConfig,
 }
@@ -36,12 +40,19 @@ pub(super) fn wrong_value(cameras: &[CameraConfig]) -> Option<Wrong> {
     if !(1..=MAX_CAMERAS).contains(&cameras.len()) {
         return Some(("camera".into(), format!("{} tables", cameras.len()), "1 to 64 tables [[camera]]"));
     }
+    let table_of = |camera: &CameraConfig| {
+        if cameras.len() == 1 { "camera".into() } else { format!("camera.{}", camera.name) }
+    };
     let in_source = |camera: &CameraConfig| {
         let WrongValue { key, found, wanted } = camera.source.wrong_value()?;
-        let camera = if cameras.len() == 1 { "camera".into() } else { format!("camera.{}", camera.name) };
-        Some((format!("{camera}.source.{key}"), found, wanted))
+        Some((format!("{}.source.{key}", table_of(camera)), found, wanted))
     };
-    shared_name(cameras).or_else(|| cameras.iter().find_map(in_source)).or_else(|| shared_source(cameras))
+    let in_view = |camera: &CameraConfig| {
+        let (key, found, wanted) = camera.view.wrong_value()?;
+        Some((format!("{}.view.{key}", table_of(camera)), found, wanted))
+    };
+    let in_tables = |camera| in_source(camera).or_else(|| in_view(camera));
+    shared_name(cameras).or_else(|| cameras.iter().find_map(in_tables)).or_else(|| shared_source(cameras))
 }
 
 fn shared_name(cameras: &[CameraConfig]) -> Option<Wrong> {

@@ -115,7 +115,7 @@ pub struct Readings {
 }
 
 /// What is said about a frame: readings, and findings where they are beyond a limit.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Findings {
     /// What was measured.
     pub readings: Readings,

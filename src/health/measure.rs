@@ -1,17 +1,18 @@
-//! What a picture measures, from samples: a grid of at most 128x128 points, each with the eight pixels around it.
+//! What a picture measures, from samples: the points of a grid ([`super::points`]), each with the eight pixels around it.
 //!
 //! Sampled, not scaled down: averaging would hide noise, and what is left of detail after scaling says nothing about focus.
 //! The frame is read where the points are and nowhere else.
 
+use super::points::{Point, Points};
 use super::view::{Pixels, Sample, View};
 
 /// Blocks per side.
 pub(super) const SIDE_BLOCKS: usize = 5;
 const BLOCKS: usize = SIDE_BLOCKS * SIDE_BLOCKS;
-/// Most points per side.
-const SIDE_POINTS: usize = 128;
 /// Smallest picture that is looked at, per side: three points per block and their neighbours.
-const LEAST_SIDE: usize = 3 * SIDE_BLOCKS + 2;
+pub(super) const LEAST_SIDE: usize = 3 * SIDE_BLOCKS + 2;
+/// Fewest points of a block that say something about it: those that it has in the smallest picture.
+const LEAST_POINTS: f32 = 9.0;
 
 /// What lies in one block.
 #[derive(Debug, Clone, Copy, Default)]
@@ -58,7 +59,7 @@ impl Block {
 /// A picture, measured. Reused for every frame.
 #[derive(Debug)]
 pub(super) struct Measured {
-    pub(super) blocks: [Block; BLOCKS],
+    blocks: [Block; BLOCKS],
     /// Points by luma.
     luma: [u32; 256],
     /// Least and greatest value of red, green and blue.
@@ -84,46 +85,44 @@ impl Measured {
         }
     }
 
-    /// Measures a picture; false for one that is too small to say anything about.
-    pub(super) fn take(&mut self, view: &View<'_>, dark_below: f32) -> bool {
+    /// Measures a picture at those of the points that count; false for one of which too little is left to say anything about.
+    pub(super) fn take(&mut self, view: &View<'_>, points: &mut Points, dark_below: f32) -> bool {
         *self = Self::new();
         if view.width < LEAST_SIDE || view.height < LEAST_SIDE {
             return false;
         }
+        points.lay((view.width, view.height));
         // A value of 8 bits is below a limit of any size exactly where it is below the next whole number.
         let dark_below = dark_below.ceil() as u32;
         match &view.pixels {
             Pixels::Rgb(pixels) => {
                 self.has_color = true;
-                self.sample(pixels, (view.width, view.height), dark_below);
+                self.sample(pixels, points, dark_below);
             }
             Pixels::Yuv(pixels) => {
                 self.has_color = pixels.has_color();
-                self.sample(pixels, (view.width, view.height), dark_below);
+                self.sample(pixels, points, dark_below);
             }
         }
-        true
+        self.seen().next().is_some()
     }
 
-    fn sample(&mut self, pixels: &impl Sample, (width, height): (usize, usize), dark_below: u32) {
-        // The outermost pixels have neighbours on one side only.
-        let (inner_width, inner_height) = (width - 2, height - 2);
-        let columns = inner_width.min(SIDE_POINTS);
-        let rows =
-            inner_height.min((SIDE_POINTS * inner_height).div_ceil(inner_width).max(LEAST_SIDE)).min(SIDE_POINTS);
-        for row in 0..rows {
-            let y = 1 + (2 * row + 1) * inner_height / (2 * rows);
-            for column in 0..columns {
-                let x = 1 + (2 * column + 1) * inner_width / (2 * columns);
-                let block = row * SIDE_BLOCKS / rows * SIDE_BLOCKS + column * SIDE_BLOCKS / columns;
-                self.point(pixels, (x, y), block, dark_below);
-            }
-        }
-        self.points = (rows * columns) as u32;
+    /// The blocks of which enough is seen.
+    pub(super) fn seen(&self) -> impl Iterator<Item = &Block> {
+        self.blocks.iter().filter(|block| block.points >= LEAST_POINTS)
+    }
+
+    /// What a number of the blocks that are seen would be of all 25.
+    pub(super) fn of_all_blocks(&self, count: f32) -> f32 {
+        count * (BLOCKS as f32 / self.seen().count() as f32)
+    }
+
+    fn sample(&mut self, pixels: &impl Sample, points: &Points, dark_below: u32) {
+        self.points = points.for_each(|point| self.point(pixels, point, dark_below));
     }
 
     #[inline]
-    fn point(&mut self, pixels: &impl Sample, (x, y): (usize, usize), block: usize, dark_below: u32) {
+    fn point(&mut self, pixels: &impl Sample, Point { x, y, block }: Point, dark_below: u32) {
         let [luma, rgb @ ..] = pixels.color(x, y);
         let [above, middle, below] = [y - 1, y, y + 1].map(|y| pixels.detail(x, y));
         let sides = above[1] + middle[0] + middle[2] + below[1];
@@ -175,18 +174,19 @@ impl Measured {
     /// clipped there is none to be seen, and where there is detail it would be taken for noise.
     pub(super) fn noise(&self) -> f32 {
         let mut noises = [0.0; BLOCKS];
-        let seen = self.blocks.iter().filter(|block| (8.0..=247.0).contains(&block.brightness()));
+        let seen = self.seen().filter(|block| (8.0..=247.0).contains(&block.brightness()));
         let count = noises.iter_mut().zip(seen).map(|(place, block)| *place = block.noise()).count();
         noises[..count].sort_unstable_by(f32::total_cmp);
         noises[..count].get(count / SIDE_BLOCKS).copied().unwrap_or(0.0)
     }
 
-    /// Strength of the finest detail in the third sharpest block: a picture in focus is sharp somewhere.
+    /// Strength of the finest detail in the third sharpest of 25 blocks: a picture in focus is sharp somewhere.
     pub(super) fn sharpness(&self) -> f32 {
         let noise = self.noise();
-        let mut sharp = self.blocks.map(|block| block.sharpness(noise));
-        sharp.sort_unstable_by(f32::total_cmp);
-        sharp[BLOCKS - 3]
+        let mut sharp = [0.0; BLOCKS];
+        let count = sharp.iter_mut().zip(self.seen()).map(|(place, block)| *place = block.sharpness(noise)).count();
+        sharp[..count].sort_unstable_by(f32::total_cmp);
+        sharp[..count].get(count - (3 * count).div_ceil(BLOCKS)).copied().unwrap_or(0.0)
     }
 
     /// Range of the channels that vary least and most.

@@ -13,6 +13,7 @@
 mod config;
 mod finding;
 mod measure;
+mod points;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -23,7 +24,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::source::Frame;
+use crate::view::ViewConfig;
 use measure::Measured;
+use points::Points;
 use stream::{Coming, Stream};
 
 pub use config::{HealthConfig, Limits};
@@ -59,6 +62,7 @@ impl Meta {
 #[derive(Debug)]
 pub struct Health {
     config: HealthConfig,
+    points: Points,
     measured: Measured,
     stream: Stream,
     /// Whether it ever showed colours.
@@ -73,6 +77,7 @@ impl Health {
     pub fn new(config: &HealthConfig) -> Self {
         Self {
             config: config.clone(),
+            points: Points::default(),
             measured: Measured::new(),
             stream: Stream::new(config.expected_rate),
             colorful: false,
@@ -81,13 +86,18 @@ impl Health {
         }
     }
 
+    /// Looks past what this view of the camera masks. Readings in blocks are those of the blocks that are left, as if there were 25.
+    pub fn with_view(self, view: &ViewConfig) -> Self {
+        Self { points: Points::new(view.lying_mask()), ..self }
+    }
+
     /// Looks at the next frame. Pictures of fewer than 17 pixels a side are not measured; their coming is.
     pub fn look(&mut self, view: &View<'_>, meta: Meta) -> &Findings {
         self.findings.list.clear();
         if !self.config.enabled {
             return &self.findings;
         }
-        let measured = self.measured.take(view, self.config.dark_below);
+        let measured = self.measured.take(view, &mut self.points, self.config.dark_below);
         let coming = self.stream.next(meta, self.measured.hash);
         self.findings.readings = Readings::default();
         self.read_coming(&coming, meta, measured);
@@ -110,7 +120,7 @@ impl Health {
     fn read_picture(&mut self) {
         let (config, measured, readings) = (&self.config, &self.measured, &mut self.findings.readings);
         let count = |which: &dyn Fn(&measure::Block) -> bool| {
-            measured.blocks.iter().filter(|block| which(block)).count() as f32
+            measured.of_all_blocks(measured.seen().filter(|block| which(block)).count() as f32)
         };
         readings.brightness = measured.brightness();
         readings.dark_blocks = count(&|block| block.brightness() < config.dark_below);
@@ -187,7 +197,7 @@ impl Health {
 /// Blocks that are nearly all black, in a picture whose other blocks are lit: at night everything is black.
 fn covered_blocks(measured: &Measured, covered_share: f32) -> f32 {
     let (mut covered, mut others, mut light) = (0.0, 0.0, 0.0);
-    for block in &measured.blocks {
+    for block in measured.seen() {
         if block.dark_share() > covered_share {
             covered += 1.0;
         } else {
@@ -195,5 +205,5 @@ fn covered_blocks(measured: &Measured, covered_share: f32) -> f32 {
             light += block.brightness();
         }
     }
-    if light >= LIT * others && others > 0.0 { covered } else { 0.0 }
+    if light >= LIT * others && others > 0.0 { measured.of_all_blocks(covered) } else { 0.0 }
 }

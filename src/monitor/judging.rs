@@ -10,21 +10,21 @@ use super::lane::Lane;
 use super::turns::Turns;
 use super::{MonitorError, Shared};
 use crate::decode::Picture;
-use crate::pipeline::{FittedScores, Judged, Pipeline, PipelineError};
+use crate::pipeline::{FittedScores, Judged, Lens, Pipeline, PipelineError};
 use crate::source::WAIT_SLICE;
 
 /// What judges pictures: the pipeline, or a scripted one that breaks as no network does on order.
 pub trait Judging: Send + 'static {
-    /// Judges one picture by the scores that one of the packages fitted.
+    /// Judges one picture by the scores that one of the packages fitted, through a camera's view.
     ///
     /// # Errors
     /// A picture without pixels, a raw frame that is too short, or a failure of the network.
-    fn judge_by(&mut self, fitted: FittedScores, picture: Picture<'_>) -> Result<Judged, PipelineError>;
+    fn judge_by(&mut self, fitted: FittedScores, lens: Lens, picture: Picture<'_>) -> Result<Judged, PipelineError>;
 }
 
 impl Judging for Pipeline {
-    fn judge_by(&mut self, fitted: FittedScores, picture: Picture<'_>) -> Result<Judged, PipelineError> {
-        Self::judge_by(self, fitted, picture)
+    fn judge_by(&mut self, fitted: FittedScores, lens: Lens, picture: Picture<'_>) -> Result<Judged, PipelineError> {
+        Self::judge_by(self, fitted, lens, picture)
     }
 }
 

@@ -18,8 +18,8 @@ use crate::decide::{DecideError, Decider, Machine};
 use crate::decode::{Content, Decoder};
 use crate::health::{Finding, Health, Meta, View};
 use crate::infer::InferError;
-use crate::open::CalibratedPackage;
-use crate::pipeline::{FittedScores, Judged, PipelineError};
+use crate::open::JudgedBy;
+use crate::pipeline::{FittedScores, Judged, Lens, PipelineError};
 use crate::source::{Frame, Source};
 
 /// What a run needs for one camera.
@@ -30,6 +30,8 @@ pub struct Camera {
     pub decoder: Decoder,
     /// Looks at whether they are worth judging.
     pub health: Health,
+    /// Its view.
+    pub lens: Lens,
     /// Which of the network's fitted scores are computed.
     pub fitted: FittedScores,
     /// Holds the scores against their calibration.
@@ -49,7 +51,7 @@ impl Camera {
         source: Box<dyn Source>,
         camera: &CameraConfig,
         config: &Config,
-        by: &CalibratedPackage,
+        JudgedBy { lens, package: by }: JudgedBy<'_>,
         run_id: &str,
     ) -> Result<Self, DecideError> {
         let decide = &config.decide;
@@ -57,7 +59,8 @@ impl Camera {
         Ok(Self {
             source,
             decoder: Decoder::default(),
-            health: Health::new(&config.health),
+            health: Health::new(&config.health).with_view(&camera.view),
+            lens,
             fitted: by.fitted,
             judge: by.judge.clone(),
             machine: Machine::new(Decider::new(decide, Instant::now()).with_policy(policy), decide),
@@ -73,6 +76,7 @@ pub(super) struct Lane {
     pub(super) handover: Arc<Handover>,
     pub(super) decoder: Decoder,
     pub(super) health: Health,
+    pub(super) lens: Lens,
     pub(super) fitted: FittedScores,
     pub(super) judge: Judge,
     /// Whether frames may still come.
@@ -146,7 +150,7 @@ impl Lane {
         let looking = Instant::now();
         let health = self.health.look(&View::of(picture), meta).list.clone();
         let health_time = looking.elapsed();
-        let judged = network.judge_by(self.fitted, picture).map_err(|error| match error {
+        let judged = network.judge_by(self.fitted, self.lens, picture).map_err(|error| match error {
             PipelineError::Infer(error) => BadFrame::Network(error),
             error => BadFrame::Unreadable(Box::new(error)),
         })?;

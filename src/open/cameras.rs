@@ -7,11 +7,12 @@ use std::path::PathBuf;
 
 use super::{OpenError, Opened, judge, open};
 use crate::calibrate::Judge;
-use crate::config::Config;
+use crate::config::{CameraConfig, Config};
 use crate::infer::ExecutionProvider;
 use crate::package::{MODEL_FILE, Manifest, Package};
-use crate::pipeline::{FittedScores, Pipeline};
+use crate::pipeline::{FittedScores, Lens, Pipeline, PipelineError};
 use crate::self_test::{self, SelfTest};
+use crate::view::ViewConfig;
 
 /// A calibration at work, and where it comes from.
 #[derive(Debug)]
@@ -63,25 +64,38 @@ pub struct OpenedCameras {
     pub model_id: String,
     /// The calibrations in use, in the order in which cameras ask for them.
     pub calibrations: Vec<CalibratedPackage>,
-    /// Per camera: the place of its calibration.
-    places: Vec<usize>,
+    /// Per camera: its view in the pipeline, and the place of its calibration.
+    places: Vec<(Lens, usize)>,
+}
+
+/// What judges one camera.
+#[derive(Debug, Clone, Copy)]
+pub struct JudgedBy<'o> {
+    /// Its view in the pipeline.
+    pub lens: Lens,
+    /// Its calibration.
+    pub package: &'o CalibratedPackage,
 }
 
 impl OpenedCameras {
-    /// The calibration of each camera, in the config's order.
-    pub fn of_cameras(&self) -> impl Iterator<Item = &CalibratedPackage> {
-        self.places.iter().map(|place| &self.calibrations[*place])
+    /// What judges each camera, in the config's order.
+    pub fn of_cameras(&self) -> impl Iterator<Item = JudgedBy<'_>> {
+        self.places.iter().map(|(lens, place)| JudgedBy { lens: *lens, package: &self.calibrations[*place] })
     }
 }
 
 /// Opens what the config's cameras need.
 ///
 /// # Errors
-/// As [`open`](super::open()) and [`judge`](super::judge()), for every package in use; a calibration of another network.
+/// As [`open`](super::open()) and [`judge`](super::judge()), for every package in use; a calibration of another network, or of
+/// pictures with another mask.
 pub fn open_cameras(config: &Config) -> Result<OpenedCameras, OpenError> {
     let model = Package::open(&config.model.package)?;
     let named = open_named(config, &model)?;
     let (used, places) = packages_in_use(config, &model, &named);
+    for (camera, place) in config.camera.iter().zip(&places) {
+        check_view(camera, used[*place])?;
+    }
     let scores = config.score.name.scores();
     let Opened { mut pipeline, self_test } =
         open(used[0], &config.model, scores).map_err(in_package(&model, used[0]))?;
@@ -95,6 +109,8 @@ pub fn open_cameras(config: &Config) -> Result<OpenedCameras, OpenError> {
         Ok(CalibratedPackage::new(package, execution_provider, self_test, fitted, judge))
     });
     let calibrations = calibrations.collect::<Result<_, OpenError>>()?;
+    let lenses = config.camera.iter().map(|camera| pipeline.add_lens(&camera.view));
+    let places = lenses.zip(places).map(|(lens, place)| Ok((lens?, place))).collect::<Result<_, PipelineError>>()?;
     Ok(OpenedCameras { calibrations, pipeline, model_id: model.id, places })
 }
 
@@ -146,6 +162,28 @@ fn in_package(model: &Package, package: &Package) -> impl FnOnce(OpenError) -> O
         Some(dir) => OpenError::Calibration { dir, source: Box::new(source) },
         None => source,
     }
+}
+
+/// What was calibrated on one part of the picture says nothing of another part. How the camera hangs is another matter: a calibration
+/// on upright pictures holds for whatever is turned upright; only one that had to turn its own pictures makes one wonder.
+fn check_view(camera: &CameraConfig, package: &Package) -> Result<(), OpenError> {
+    let (found, calibrated): (_, &ViewConfig) = (&camera.view, &package.manifest.view);
+    if found.mask() != calibrated.mask() {
+        return Err(OpenError::OtherMask {
+            camera: camera.name.clone(),
+            dir: package.dir.clone(),
+            found: Box::new(found.mask()),
+            wanted: Box::new(calibrated.mask()),
+        });
+    }
+    if !calibrated.turn().is_none() && calibrated.turn() != found.turn() {
+        log::warn!(
+            "preprocess: camera {}: {} was calibrated with {calibrated}; the camera has {found}",
+            camera.name,
+            package.dir.display()
+        );
+    }
+    Ok(())
 }
 
 /// A calibration holds for one network alone, fed in one way.

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::view::ViewConfig;
+
 /// The newest manifest schema that this build reads; it writes this one.
 pub const SCHEMA: u32 = 1;
 
@@ -25,6 +27,9 @@ pub struct Manifest {
     /// How the network was made: loss, lambda, rule, seed, data, metrics. For readers; the runtime uses none of it.
     #[serde(default)]
     pub provenance: toml::Table,
+    /// What the camera's pictures went through when the package was calibrated; absent where they were taken as they are.
+    #[serde(default, skip_serializing_if = "ViewConfig::is_none")]
+    pub view: ViewConfig,
     /// sha256 (lower-case hex) of every other file of the package, by file name. Filled in when a package is written.
     #[serde(default)]
     pub files: BTreeMap<String, String>,

@@ -132,6 +132,9 @@ fn check_manifest(path: &Path, manifest: &Manifest) -> Result<(), PackageError> 
     if manifest.output.features == 0 {
         return wrong("output.features", "0".into(), "at least 1");
     }
+    if let Some((key, found, wanted)) = manifest.view.wrong_value() {
+        return wrong("view", format!("{key}: {found}"), wanted);
+    }
     Ok(())
 }
 

@@ -31,6 +31,7 @@ fn manifest() -> Manifest {
         },
         output: OutputSpec { features: 3, local: Some(LocalSpec { height: 1, width: 2 }) },
         provenance: toml::Table::from_iter([("seed".to_string(), 7.into())]),
+        view: toml::from_str("rotate = 90\nignore = [[[0.0, 0.0], [0.5, 0.0], [0.0, 0.25]]]").unwrap(),
         files: BTreeMap::new(),
     }
 }

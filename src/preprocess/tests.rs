@@ -6,7 +6,7 @@ use super::*;
 use crate::package::{Color, DType, Layout};
 
 /// Raw bytes in, raw bytes out: the normalisation that changes nothing.
-fn spec(width: u32, height: u32, resize: Resize) -> InputSpec {
+pub(super) fn spec(width: u32, height: u32, resize: Resize) -> InputSpec {
     InputSpec {
         name: "input".into(),
         dtype: DType::Float32,
@@ -22,7 +22,7 @@ fn spec(width: u32, height: u32, resize: Resize) -> InputSpec {
 }
 
 /// Edges, gradients and noise, different in each channel.
-fn picture(width: u32, height: u32) -> RgbImage {
+pub(super) fn picture(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let noise = (x.wrapping_mul(2_654_435_761) ^ y.wrapping_mul(40_503)) >> 7;
         let edge = if (x / 5 + y / 3) % 2 == 0 { 230 } else { 12 };

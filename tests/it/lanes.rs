@@ -128,7 +128,7 @@ impl Scene {
     fn lanes(&self) -> Vec<Camera> {
         let config = self.config();
         let opened = open::open_cameras(&config).unwrap();
-        let by = &opened.calibrations[0];
+        let by = opened.of_cameras().next().unwrap();
         let mut png = Vec::new();
         known(1).write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png).unwrap();
         let lane = |(name, frames, then, deadline_ms): &(&str, u64, Then, u64)| {

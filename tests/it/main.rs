@@ -24,4 +24,5 @@ mod score;
 mod support;
 mod v4l2;
 mod video;
+mod view;
 mod watchdog;

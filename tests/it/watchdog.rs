@@ -11,7 +11,7 @@ use oodwatch::decide::{DecideConfig, Decider, Machine};
 use oodwatch::decode::Decoder;
 use oodwatch::health::{Health, HealthConfig};
 use oodwatch::monitor::{Camera, Ended, Limits, Monitor, MonitorError, Orders};
-use oodwatch::pipeline::FittedScores;
+use oodwatch::pipeline::{FittedScores, Lens};
 use oodwatch::sink::Sinks;
 use oodwatch::verdict::{Reason, State, Verdict};
 
@@ -93,6 +93,7 @@ impl Scene {
             decoder: Decoder::default(),
             // One picture again and again is a frozen camera.
             health: Health::new(&HealthConfig { enabled: false, ..HealthConfig::default() }),
+            lens: Lens::default(),
             fitted: FittedScores::default(),
             judge: judge(),
             machine: Machine::new(Decider::new(&self.decide, Instant::now()), &self.decide),

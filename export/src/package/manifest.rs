@@ -15,6 +15,7 @@ pub(super) fn manifest(trained: &Trained) -> Manifest {
         input: trained.input.clone(),
         output: trained.output.clone(),
         provenance: provenance(trained),
+        view: Default::default(),
         files: Default::default(),
     }
 }

@@ -90,7 +90,7 @@ fn stages(arguments: &Arguments, model: &Path) -> anyhow::Result<()> {
         None => Box::new(Synthetic::new(arguments.size, arguments.frames + WARM_UP_FRAMES)),
     };
     let decider = Decider::new(&DecideConfig::default(), Instant::now());
-    let health = Health::new(&HealthConfig::default());
+    let health = Health::new(&HealthConfig::default()).with_view(&package.manifest.view);
     let bench = Bench { decoder: Decoder::default(), health, pipeline, judge, decider, laps: Vec::new(), bad: 0 };
     let measured = bench.measure(source.as_mut(), arguments.frames)?;
     print(&measured)

@@ -5,6 +5,7 @@
 mod collect;
 mod policy;
 mod tell;
+mod view;
 
 use std::path::{Path, PathBuf};
 
@@ -14,12 +15,14 @@ use oodwatch::infer::{ExecutionProvider, PRECISION};
 use oodwatch::open;
 use oodwatch::package::{self, Calibration, Manifest, Package};
 use oodwatch::score::{Parameters, ScoreName};
+use oodwatch::view::ViewConfig;
 
 use super::exit::CliError;
 use super::lines;
 use collect::{collect, progress_bar};
 use policy::PolicyArguments;
 use tell::tell;
+use view::ViewArguments;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  oodwatch calibrate --model models/cifar10-resnet20 --from footage.mp4 \
@@ -31,7 +34,10 @@ use tell::tell;
                   time, for a robot that may stop falsely once an hour (docs/DECISION.md):\n  oodwatch calibrate \
                   --model models/cifar10-resnet20 --from footage.mp4 --false-alarm-rate 0.01 --score energy\n      \
                   --max-false-alarms-per-hour 1 --max-delay-s 2 --out my-package\nScores are calibrated on the first \
-                  third then, policies chosen on the second and tested on the last.")]
+                  third then, policies chosen on the second and tested on the last.\n\nFootage of a camera that is turned or \
+                  masked, as the camera delivers it (docs/CAMERAS.md, \"View\"):\n  oodwatch calibrate --model \
+                  models/cifar10-resnet20 --config robot.toml --camera rear\n      --from rear.mp4 --false-alarm-rate 0.01 \
+                  --out rear-package")]
 pub(crate) struct Arguments {
     /// Folder of the model package to start from
     #[arg(long, value_name = "PKG")]
@@ -65,6 +71,8 @@ pub(crate) struct Arguments {
     order: Option<Order>,
     #[command(flatten)]
     policy: PolicyArguments,
+    #[command(flatten)]
+    view: ViewArguments,
     /// Folder of the new package
     #[arg(long, value_name = "PKG")]
     out: PathBuf,
@@ -101,7 +109,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let model =
         ModelConfig { execution_providers: vec![arguments.execution_provider], ..ModelConfig::new(&arguments.model) };
+    let view = arguments.view.view(&package)?;
     let mut pipeline = open::open(&package, &model, &[])?.pipeline;
+    pipeline.set_view(&view)?;
     let request = collect::Request {
         from: &arguments.from,
         frames_per_second: arguments.policy.frames_per_second,
@@ -120,7 +130,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let without_policy = policy::choose(arguments, &package, &mut collected, &mut unknown, &mut calibrated)?;
     calibrated.calibration.precision = PRECISION.into();
     calibrated.calibration.execution_provider = arguments.execution_provider.to_string();
-    let id = write(arguments, &package, &calibrated.calibration)?;
+    let id = write(arguments, &package, view, &calibrated.calibration)?;
     tell(arguments, &calibrated, target)?;
     policy::tell(arguments, &calibrated.calibration, &without_policy)?;
     lines::text(&format!("package {id}"))?;
@@ -175,9 +185,14 @@ fn refuse_what_was_asked_for(arguments: &Arguments, calibrated: &Calibrated) -> 
     named.map_or(Ok(()), |(_, error)| Err(error.clone().into()))
 }
 
-fn write(arguments: &Arguments, package: &Package, calibration: &Calibration) -> anyhow::Result<String> {
+fn write(
+    arguments: &Arguments,
+    package: &Package,
+    view: ViewConfig,
+    calibration: &Calibration,
+) -> anyhow::Result<String> {
     let save = if arguments.force { package::replace } else { package::write };
-    let manifest = with_origin(&package.manifest, &package.id, arguments);
+    let manifest = Manifest { view, ..with_origin(&package.manifest, &package.id, arguments) };
     let mut golden = package.golden.clone();
     golden.score(&manifest, calibration)?;
     Ok(save(&arguments.out, &package.model_onnx, manifest, calibration, &golden)?)

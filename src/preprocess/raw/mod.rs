@@ -13,7 +13,7 @@ mod horizontal;
 mod lines;
 mod planes;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod vertical;
 
 use crate::decode::{DecodeError, RawLayout};

@@ -25,12 +25,12 @@ fn spec(width: u32, height: u32, resize: Resize) -> InputSpec {
     }
 }
 
-fn uncompressed() -> impl Iterator<Item = PixelFormat> {
+pub(in crate::preprocess) fn uncompressed() -> impl Iterator<Item = PixelFormat> {
     PixelFormat::ALL.into_iter().filter(|format| *format != PixelFormat::Mjpg)
 }
 
 /// Bytes between two values, the same for the same seed.
-fn noise(length: usize, seed: u32, low: u8, high: u8) -> Vec<u8> {
+pub(in crate::preprocess) fn noise(length: usize, seed: u32, low: u8, high: u8) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9) | 1;
     let next = |_| {
         state ^= state << 13;

@@ -12,7 +12,7 @@ use oodwatch::decode::{Content, Picture};
 use oodwatch::infer::InferError;
 use oodwatch::monitor::{Judging, Reporter};
 use oodwatch::package::Calibration;
-use oodwatch::pipeline::{FittedScores, Judged, PipelineError, Timings};
+use oodwatch::pipeline::{FittedScores, Judged, Lens, PipelineError, Timings};
 use oodwatch::score::{Fitted, Score, ScoreName};
 use oodwatch::source::{Frame, Live, Source, SourceError};
 
@@ -100,7 +100,7 @@ impl Gate {
 }
 
 impl Judging for Network {
-    fn judge_by(&mut self, _: FittedScores, _: Picture<'_>) -> Result<Judged, PipelineError> {
+    fn judge_by(&mut self, _: FittedScores, _: Lens, _: Picture<'_>) -> Result<Judged, PipelineError> {
         self.judged += 1;
         match self.then {
             _ if self.judged <= GOOD => {}

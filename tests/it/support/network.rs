@@ -13,6 +13,7 @@ use oodwatch::package::{
     self, Calibration, Color, DType, Golden, Head, InputSpec, Layout, LocalSpec, Manifest, OutputSpec, Resize, SCHEMA,
 };
 use oodwatch::score::{Fitted, Model, ScoreName, Scorers};
+use oodwatch::view::ViewConfig;
 
 /// Side of the input in pixels.
 pub(crate) const SIDE: usize = 8;
@@ -49,6 +50,7 @@ pub(crate) fn manifest() -> Manifest {
         },
         output: OutputSpec { features: CHANNELS, local: Some(LocalSpec { height: SIDE, width: SIDE }) },
         provenance: toml::Table::new(),
+        view: ViewConfig::default(),
         files: BTreeMap::new(),
     }
 }

@@ -1,0 +1,40 @@
+//! The part of `oodwatch calibrate` that is about how the camera hangs: its pictures are calibrated as the monitor sees them.
+
+use std::path::PathBuf;
+
+use oodwatch::config::{CameraConfig, Config};
+use oodwatch::package::Package;
+use oodwatch::view::ViewConfig;
+
+use crate::cli::exit::CliError;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ViewArguments {
+    /// Config of the monitor, whose [camera.view] the footage goes through [default: the view of the package]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Which of its cameras, where there are several
+    #[arg(long, value_name = "NAME", requires = "config")]
+    camera: Option<String>,
+}
+
+impl ViewArguments {
+    /// What the pictures go through.
+    pub(super) fn view(&self, package: &Package) -> anyhow::Result<ViewConfig> {
+        let Some(config) = &self.config else { return Ok(package.manifest.view.clone()) };
+        Ok(self.of_camera(&Config::load(config)?)?.view.clone())
+    }
+
+    fn of_camera<'c>(&self, config: &'c Config) -> Result<&'c CameraConfig, CliError> {
+        let found = match (&self.camera, config.camera.as_slice()) {
+            (None, [camera]) => Some(camera),
+            (None, _) => None,
+            (Some(name), cameras) => cameras.iter().find(|camera| camera.name == *name),
+        };
+        found.ok_or_else(|| {
+            let names: Vec<&str> = config.camera.iter().map(|camera| camera.name.as_str()).collect();
+            let asked = self.camera.as_ref().map_or("none".into(), |name| format!("{name:?}"));
+            CliError::Usage(format!("--camera is {asked}, wanted one of {}", names.join(", ")))
+        })
+    }
+}

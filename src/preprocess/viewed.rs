@@ -1,0 +1,77 @@
+//! A camera's view of the network's few pixels: the picture is resampled as it lies, and only the result is turned and masked.
+//!
+//! Resampling treats rows and columns alike and either end the same, so it may come before the turn. What does not count becomes 0, which
+//! is the colour that the network was normalised to: its mean. A pixel of which only a part counts is mixed from both by area. Its neighbours
+//! still see past the edge as far as the resampling filter does, by a weight of 1/8 into the next pixel.
+
+use super::PreprocessError;
+use crate::view::{LEAST_KEPT, Mask, Part, Turn, ViewConfig, Walk};
+
+/// Turns and masks planes of the network's size.
+pub(super) struct Viewed {
+    turn: Turn,
+    mask: Mask,
+    /// Of the network's input, upright.
+    size: (usize, usize),
+    /// Size of the pictures, upright, that `coverage` is for.
+    of_picture: Option<(u32, u32)>,
+    /// The share of each pixel that counts.
+    coverage: Vec<f32>,
+    tensor: Vec<f32>,
+}
+
+impl Viewed {
+    /// For an upright input of this size; none where the view changes nothing.
+    pub(super) fn new(view: &ViewConfig, size: (u32, u32)) -> Option<Self> {
+        let size = (size.0 as usize, size.1 as usize);
+        (!view.is_none()).then(|| Self {
+            turn: view.turn(),
+            mask: view.mask(),
+            size,
+            of_picture: None,
+            coverage: vec![1.0; size.0 * size.1],
+            tensor: vec![0.0; 3 * size.0 * size.1],
+        })
+    }
+
+    /// The upright, masked planes of lying ones; of the upright `picture` of so many pixels the network sees a `part`. Memory is taken
+    /// only when the picture's size changes.
+    ///
+    /// # Errors
+    /// The mask leaves next to nothing of the part.
+    pub(super) fn look(
+        &mut self,
+        lying: &[f32],
+        picture: (u32, u32),
+        part: impl FnOnce() -> Part,
+    ) -> Result<&[f32], PreprocessError> {
+        if !self.mask.is_none() && self.of_picture != Some(picture) {
+            self.cover(picture, part())?;
+        }
+        let (width, height) = self.size;
+        let Walk { first, right, down } = self.turn.walk(self.size);
+        let planes = lying.chunks_exact(width * height).zip(self.tensor.chunks_exact_mut(width * height));
+        for (lying, upright) in planes {
+            let mut start = first;
+            for (row, coverage) in upright.chunks_exact_mut(width).zip(self.coverage.chunks_exact(width)) {
+                let mut place = start;
+                for (value, share) in row.iter_mut().zip(coverage) {
+                    *value = lying[place] * share;
+                    place = place.wrapping_add_signed(right);
+                }
+                start = start.wrapping_add_signed(down);
+            }
+        }
+        Ok(&self.tensor)
+    }
+
+    fn cover(&mut self, (width, height): (u32, u32), part: Part) -> Result<(), PreprocessError> {
+        let coverage = self.mask.coverage(part, self.size);
+        let kept = coverage.iter().sum::<f32>() / coverage.len() as f32;
+        if kept < LEAST_KEPT {
+            return Err(PreprocessError::Masked { width, height, percent: 100.0 * kept });
+        }
+        (self.of_picture, self.coverage) = (Some((width, height)), coverage);
+        Ok(())
+    }
+}
