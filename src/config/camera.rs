@@ -22,7 +22,7 @@ pub struct CameraConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<PathBuf>,
     /// `[camera.view]`: how the camera hangs, and which part of its picture counts.
-    #[serde(default, skip_serializing_if = "ViewConfig::is_none")]
+    #[serde(default)]
     pub view: ViewConfig,
     /// `[camera.source.*]`.
     pub source: SourceConfig,

@@ -1,8 +1,8 @@
 //! A camera's view of the network's few pixels: the picture is resampled as it lies, and only the result is turned and masked.
 //!
 //! Resampling treats rows and columns alike and either end the same, so it may come before the turn. What does not count becomes 0, which
-//! is the colour that the network was normalised to: its mean. A pixel of which only a part counts is mixed from both by area. Its neighbours
-//! still see past the edge as far as the resampling filter does, by a weight of 1/8 into the next pixel.
+//! is the colour that the network was normalised to: its mean. A pixel of which only a part counts is mixed from both by area; since it was
+//! resampled before, at a straight edge a quarter of it at most is what lies behind, and none of it what lies 1.5 pixels behind or farther.
 
 use super::PreprocessError;
 use crate::view::{LEAST_KEPT, Mask, Part, Turn, ViewConfig, Walk};

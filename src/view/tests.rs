@@ -169,8 +169,9 @@ proptest! {
         let Walk { first, right, down } = view.turn().walk((side, side));
         for (index, upright) in upright.iter().enumerate() {
             let place = first as isize + (index % side) as isize * right + (index / side) as isize * down;
-            // Lines run along other edges in a transposed picture: each of five is off by 1/128 of a cell at most, per crossing.
-            prop_assert!((upright - lying[place as usize]).abs() <= 0.1, "{upright}, {}", lying[place as usize]);
+            // Lines run the other way in a transposed picture. Along one, each of five edges changes what is covered of a cell by its width
+            // at most from first line to last, so that the mean over 64 lines is off by 5/64 at most; either way.
+            prop_assert!((upright - lying[place as usize]).abs() <= 0.157, "{upright}, {}", lying[place as usize]);
         }
     }
 }
