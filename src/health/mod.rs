@@ -12,6 +12,8 @@
 
 mod config;
 mod finding;
+#[cfg(test)]
+mod masked_tests;
 mod measure;
 mod points;
 mod stream;

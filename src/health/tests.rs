@@ -4,17 +4,15 @@ use std::sync::LazyLock;
 
 use image::{Rgb, RgbImage, imageops};
 use proptest::prelude::*;
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
 use crate::decode::{Content, Encoding, Matrix, PixelFormat, Range, RawFrame, RawLayout, decode};
 use crate::source::faults::picture::{Noise, blacken};
-use crate::view::Polygon;
-use crate::view::tests::every_turn;
 
 /// Eight scenes of 64x64 pixels: slow changes of light and colour, with edges in half of the places, and smooth ones in the other.
-static PICTURES: LazyLock<Vec<RgbImage>> = LazyLock::new(|| {
+pub(super) static PICTURES: LazyLock<Vec<RgbImage>> = LazyLock::new(|| {
     let value = |number: u32, x: u32, y: u32, channel: u32| {
         let (shift, turn) = (f64::from(channel), f64::from(number));
         let slow = 40.0 * (f64::from(x) * (0.1 + 0.01 * turn) + shift).sin()
@@ -28,15 +26,15 @@ static PICTURES: LazyLock<Vec<RgbImage>> = LazyLock::new(|| {
 });
 
 /// Frames of thirty a second that are looked at as they come.
-fn meta(index: u64) -> Meta {
+pub(super) fn meta(index: u64) -> Meta {
     Meta { index, captured_at: Timestamp::UNIX_EPOCH + Duration::from_millis(33 * index), age: Duration::ZERO }
 }
 
-fn at_once() -> HealthConfig {
+pub(super) fn at_once() -> HealthConfig {
     HealthConfig { consecutive_frames: 1, ..HealthConfig::default() }
 }
 
-fn findings(image: &RgbImage) -> Findings {
+pub(super) fn findings(image: &RgbImage) -> Findings {
     let mut health = Health::new(&at_once());
     health.look(&View::of(image), meta(0));
     health.findings
@@ -53,7 +51,7 @@ fn check(alter: impl Fn(&RgbImage) -> RgbImage, wanted: (Kind, Level), also: &[K
     }
 }
 
-fn map(picture: &RgbImage, mut change: impl FnMut(u32, u32, [u8; 3]) -> [u8; 3]) -> RgbImage {
+pub(super) fn map(picture: &RgbImage, mut change: impl FnMut(u32, u32, [u8; 3]) -> [u8; 3]) -> RgbImage {
     RgbImage::from_fn(picture.width(), picture.height(), |x, y| Rgb(change(x, y, picture.get_pixel(x, y).0)))
 }
 
@@ -249,64 +247,6 @@ fn looking_allocates_nothing() {
     assert_eq!(looks.count_total, 0);
 }
 
-/// A mask on the camera's own picture.
-fn ignoring(left: f64, top: f64, right: f64, bottom: f64) -> ViewConfig {
-    let corners = vec![[left, top], [right, top], [right, bottom], [left, bottom]];
-    ViewConfig { ignore: vec![Polygon(corners)], ..ViewConfig::default() }
-}
-
-fn findings_through(view: &ViewConfig, image: &RgbImage) -> Findings {
-    let mut health = Health::new(&at_once()).with_view(view);
-    health.look(&View::of(image), meta(0));
-    health.findings
-}
-
-#[test]
-fn what_is_wrong_behind_a_mask_is_not_told_and_what_is_wrong_beside_it_is() {
-    let left_third = ignoring(0.0, 0.0, 0.45, 1.0);
-    for picture in &*PICTURES {
-        let covered = map(picture, |x, _, rgb| if x < 27 { [4, 3, 2] } else { rgb.map(|v| v / 2 + 64) });
-        assert_eq!(findings(&covered).level(Kind::Blocked), Some(Level::Error));
-        assert_eq!(findings_through(&left_third, &covered).list, []);
-        // More than a third of what is left.
-        let covered = map(picture, |x, _, rgb| if x > 45 { [4, 3, 2] } else { rgb.map(|v| v / 2 + 64) });
-        assert_eq!(findings_through(&left_third, &covered).level(Kind::Blocked), Some(Level::Error));
-        let black = blacken(picture.clone());
-        assert_eq!(findings_through(&left_third, &black).level(Kind::Dark), Some(Level::Error));
-    }
-}
-
-#[test]
-fn a_picture_that_only_moves_behind_the_mask_is_frozen() {
-    let picture = &PICTURES[0];
-    let mut health = Health::new(&HealthConfig::default()).with_view(&ignoring(0.0, 0.8, 1.0, 1.0));
-    for index in 0..30 {
-        // A clock in the corner, as cameras write it into their pictures.
-        let ticking = map(picture, |x, y, rgb| if x < 20 && y > 55 { [index as u8 * 7; 3] } else { rgb });
-        health.look(&View::of(&ticking), meta(index));
-    }
-    assert_eq!(health.findings.level(Kind::Frozen), Some(Level::Error));
-}
-
-#[test]
-fn a_mask_that_leaves_too_little_of_every_block_measures_nothing() {
-    let sliver = Polygon(vec![[0.0, 0.0], [1.0, 0.0], [1.0, 0.02], [0.0, 0.02]]);
-    let view = ViewConfig { keep: vec![sliver], ..ViewConfig::default() };
-    let found = findings_through(&view, &blacken(PICTURES[0].clone()));
-    assert_eq!((found.list, found.readings), (vec![], Readings::default()));
-}
-
-#[test]
-fn looking_past_a_mask_allocates_nothing_after_the_first_look() {
-    let picture = blacken(RgbImage::new(640, 480));
-    let mut health = Health::new(&at_once()).with_view(&ignoring(0.1, 0.1, 0.5, 0.9));
-    health.look(&View::of(&picture), meta(0));
-    let looks = allocation_counter::measure(|| {
-        health.look(&View::of(&picture), meta(1));
-    });
-    assert_eq!(looks.count_total, 0);
-}
-
 fn scaled(picture: &RgbImage, factor: f64) -> RgbImage {
     map(picture, |_, _, rgb| rgb.map(|value| (f64::from(value) * factor).min(255.0) as u8))
 }
@@ -331,57 +271,4 @@ proptest! {
         prop_assert!([brightness, contrast, sharpness, noise].iter().all(|value| value.is_finite() && *value >= 0.0));
         prop_assert!(brightness <= 255.0 && contrast <= 1.0);
     }
-
-    #[test]
-    fn nothing_behind_a_mask_changes_a_reading_however_the_camera_hangs(
-        number in 0_usize..8,
-        (rotate, mirror) in proptest::sample::select(every_turn().collect::<Vec<_>>()),
-        corners in proptest::collection::vec([0.0..=1.0, 0.0..=1.0], 3..6),
-        format in proptest::sample::select(vec![PixelFormat::Yuyv, PixelFormat::Nv12, PixelFormat::Bgr3]),
-        seed: u64,
-    ) {
-        let view = ViewConfig { rotate, mirror, ignore: vec![Polygon(corners)], ..ViewConfig::default() };
-        let mask = view.lying_mask();
-        let centre = |pixel: u32| (f64::from(pixel) + 0.5) / 64.0;
-        let counts: Vec<_> = (0..64).flat_map(|y| mask.counts(centre(y), (0..64).map(centre))).collect();
-        let hidden = |x: u32, y: u32| !counts[(64 * y + x) as usize];
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let other = map(&PICTURES[number], |x, y, rgb| if hidden(x, y) { random.random() } else { rgb });
-        prop_assert_eq!(findings_through(&view, &PICTURES[number]), findings_through(&view, &other));
-
-        // Of a raw frame, too, though pixels share chroma there.
-        let layout = RawLayout::new(format, (64, 64), 0, Encoding::JPEG).unwrap();
-        let read = |image: &RgbImage| {
-            let bytes = camera_bytes(&layout, image);
-            let mut health = Health::new(&at_once()).with_view(&view);
-            health.look(&View::of_raw(&RawFrame { layout, bytes: bytes.into() }).unwrap(), meta(0));
-            health.findings
-        };
-        prop_assert_eq!(read(&PICTURES[number]), read(&other));
-    }
-}
-
-/// Some bytes of a frame that follow from the pixels that they belong to, and from no others: luma and chroma of a pair from the sum of
-/// all four, or two, pixels that share them.
-fn camera_bytes(layout: &RawLayout, image: &RgbImage) -> Vec<u8> {
-    let pixel = |x: usize, y: usize| image.get_pixel(x as u32, y as u32).0;
-    let shared = |x: usize, y: usize, rows: usize, channel: usize| {
-        let pixels = (0..rows).flat_map(|down| [pixel(x, y + down), pixel(x + 1, y + down)]);
-        pixels.fold(0_u8, |sum, pixel| sum.wrapping_add(pixel[channel]))
-    };
-    let mut bytes = Vec::with_capacity(layout.frame_bytes());
-    for y in 0..64 {
-        for x in 0..64 {
-            match layout.format() {
-                PixelFormat::Yuyv => bytes.extend([pixel(x, y)[1], shared(x / 2 * 2, y, 1, 2 * (x % 2))]),
-                PixelFormat::Bgr3 => bytes.extend(pixel(x, y)),
-                _ => bytes.push(pixel(x, y)[1]),
-            }
-        }
-    }
-    if layout.format() == PixelFormat::Nv12 {
-        let pairs = (0..32).flat_map(|y| (0..64).map(move |x| (x / 2 * 2, 2 * y, 2 * (x % 2))));
-        bytes.extend(pairs.map(|(x, y, channel)| shared(x, y, 2, channel)));
-    }
-    bytes
 }
