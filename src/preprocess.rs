@@ -151,8 +151,8 @@ impl Preprocessor {
 
     /// One raw frame of a camera as `[3, height, width]`, upright, row by row; valid until the next call.
     ///
-    /// The result is within 2 of 255 of what [`Self::run`] makes of the decoded frame, and closer to the truth: it is rounded
-    /// nowhere, while pictures are rounded to bytes three times. Memory is taken only when the layout changes.
+    /// The result is within 2 of 255 of what [`Self::run`] makes of the decoded frame, and closer to the truth: pictures
+    /// are rounded to bytes three times. Memory is taken only when the layout changes.
     ///
     /// # Errors
     /// A frame that is too short, or compressed, or of which the mask leaves nothing.

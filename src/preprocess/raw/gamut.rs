@@ -8,32 +8,39 @@
 use std::ops::Range;
 
 use super::color::Channel;
-use super::excess::{self, COLUMNS};
+use super::excess::{self, COLUMNS, Gains, Pixels, Sums};
 use super::filter::Axis;
 use super::horizontal::Columns;
 use super::lines::Lines;
 use super::planes;
-use super::vertical::{Blend, Block, Extremes, TRACKED};
+use super::vertical::{Blend, Block, Extremes, Ramp, TRACKED};
 use crate::simd::vectorised;
 
 /// Columns that are judged together first; only where they can exceed the gamut, [`COLUMNS`] of them are.
 const MANY_COLUMNS: usize = 256;
 /// Excess that does not matter, of 255.
 const SLACK: f32 = 0.3;
-/// Weighted excess that a few columns of a block may add up to unseen, of 255.
-const SUM_SLACK: f32 = 0.02;
+
+/// The excess of an output row, as wide as the source.
+#[derive(Debug, Clone)]
+struct Row {
+    /// [3][width and padding].
+    values: Vec<f32>,
+    /// Columns of each channel outside of which there is none.
+    spans: [Range<usize>; 3],
+}
 
 /// Resamples the excess of each channel.
 pub(super) struct Gamut {
     gains: [[f32; 4]; 3],
+    fixed: [Gains; 3],
+    /// Rows of pixels that are looked at together.
+    rows: Vec<Pixels>,
     /// Pixels of a row that count.
     width: usize,
-    /// Output rows as wide as the source, [3][width and padding], and whether there is anything in them: the row that is being
-    /// finished, and the one after it.
-    ending: Vec<f32>,
-    coming: Vec<f32>,
-    ending_exceeds: bool,
-    coming_exceeds: bool,
+    /// Output rows as wide as the source: the row that is being finished, and the one after it.
+    ending: Row,
+    coming: Row,
     columns: Columns,
     /// Of one row of the network's pixels: [3][outputs].
     resampled: Vec<f32>,
@@ -47,14 +54,15 @@ impl Gamut {
             return None;
         }
         let columns = Columns::new(across, &planes::PIXELS, used.start);
-        let memory = vec![0.0; 3 * (used.len().next_multiple_of(COLUMNS) + columns.padding())];
+        let values = vec![0.0; 3 * (used.len().next_multiple_of(COLUMNS) + columns.padding())];
+        let row = Row { values, spans: [0..0, 0..0, 0..0] };
         Some(Self {
+            fixed: gains.map(Gains::new),
             gains,
+            rows: vec![excess::NONE; excess::MAX_ROWS],
             width: used.len(),
-            ending: memory.clone(),
-            coming: memory,
-            ending_exceeds: false,
-            coming_exceeds: false,
+            ending: row.clone(),
+            coming: row,
             columns,
             resampled: vec![0.0; 3 * across.outputs()],
         })
@@ -63,11 +71,7 @@ impl Gamut {
     /// What was the coming output row is now the one that ends, and the coming one begins.
     pub(super) fn turn(&mut self) {
         std::mem::swap(&mut self.ending, &mut self.coming);
-        std::mem::swap(&mut self.ending_exceeds, &mut self.coming_exceeds);
-        if self.coming_exceeds {
-            self.coming.fill(0.0);
-            self.coming_exceeds = false;
-        }
+        self.coming.clear();
     }
 
     /// Adds the excess of a block of rows that has just been added to `lines`.
@@ -89,58 +93,69 @@ impl Gamut {
     }
 
     fn add_columns(&mut self, block: &Block, lines: &[Lines], planes: &[&[u8]; 3], column: usize) {
-        let weights = |index| [block.falling.at(index, block.count), block.rising.at(index, block.count)];
-        let rows = (0..block.count).map(|index| (block.first + index, weights(index)));
-        self.add_rows(rows, lines, planes, column);
+        for first in (0..block.count).step_by(excess::MAX_ROWS) {
+            let count = excess::MAX_ROWS.min(block.count - first);
+            let behind = block.count - first - count;
+            for (index, pixels) in self.rows[..count].iter_mut().enumerate() {
+                excess::read(pixels, lines, planes, block.first + first + index, column);
+            }
+            self.add_rows(count, [block.falling, block.rising].map(|ramp| ramp.before(behind)), column);
+        }
     }
 
-    /// Adds the excess of rows, by their numbers and weights for both output rows.
-    fn add_rows(
-        &mut self,
-        rows: impl Iterator<Item = (usize, [f32; 2])>,
-        lines: &[Lines],
-        planes: &[&[u8]; 3],
-        column: usize,
-    ) {
-        let mut found = [excess::NONE; 2];
-        for (y, weights) in rows {
-            let pixels = excess::pixels_at(lines, planes, y, column);
-            excess::add_excess(&pixels, &self.gains, weights, &mut found);
-        }
-        let [ending, coming] = found;
-        if excess::largest(&ending) > SUM_SLACK {
-            self.ending_exceeds = true;
-            excess::add(&ending, &mut self.ending, column);
-        }
-        if excess::largest(&coming) > SUM_SLACK {
-            self.coming_exceeds = true;
-            excess::add(&coming, &mut self.coming, column);
+    /// Adds the excess of the first rows that were read to both output rows.
+    fn add_rows(&mut self, count: usize, [falling, rising]: [Ramp; 2], column: usize) {
+        let mut sums = Sums::NONE;
+        for (channel, gains) in self.fixed.iter().enumerate() {
+            if excess::sum_up(&self.rows[..count], gains, &mut sums) {
+                let (ending, coming) = (self.ending.columns(channel, column), self.coming.columns(channel, column));
+                excess::add(&sums, falling, rising, ending, coming);
+            }
         }
     }
 
     /// Makes the ending output row of the rows between which it lies.
     pub(super) fn blend(&mut self, blend: &Blend, lines: &[Lines], planes: &[&[u8]; 3]) {
-        if self.ending_exceeds {
-            self.ending.fill(0.0);
-            self.ending_exceeds = false;
-        }
-        let rows = |(index, weight): (usize, &f32)| (blend.first + index, [*weight, 0.0]);
-        for column in (0..self.width).step_by(COLUMNS) {
-            self.add_rows(blend.weights.iter().enumerate().map(rows), lines, planes, column);
+        self.ending.clear();
+        for (index, weight) in blend.weights.iter().enumerate() {
+            for column in (0..self.width).step_by(COLUMNS) {
+                excess::read(&mut self.rows[0], lines, planes, blend.first + index, column);
+                self.add_rows(1, [Ramp::level(*weight), Ramp::default()], column);
+            }
         }
     }
 
     /// The excess of the ending output row, [3][outputs], if there is any.
     pub(super) fn excess(&mut self) -> Option<&[f32]> {
-        if !self.ending_exceeds {
+        if self.ending.spans.iter().all(Range::is_empty) {
             return None;
         }
         self.resampled.fill(0.0);
-        let (outputs, stride) = (self.resampled.len() / 3, self.ending.len() / 3);
-        for (excess, row) in self.resampled.chunks_exact_mut(outputs).zip(self.ending.chunks_exact(stride)) {
-            self.columns.resample(row, excess);
+        let Row { values, spans } = &self.ending;
+        let (outputs, stride) = (self.resampled.len() / 3, values.len() / 3);
+        let rows = self.resampled.chunks_exact_mut(outputs).zip(values.chunks_exact(stride));
+        for ((excess, row), span) in rows.zip(spans).filter(|(_, span)| !span.is_empty()) {
+            self.columns.resample_span(span, row, excess);
         }
         Some(&self.resampled)
+    }
+}
+
+impl Row {
+    /// [`COLUMNS`] columns of a channel, to add to.
+    fn columns(&mut self, channel: usize, column: usize) -> &mut [f32] {
+        let (span, stride) = (&mut self.spans[channel], self.values.len() / 3);
+        let end = column + COLUMNS;
+        *span = if *span == (0..0) { column..end } else { span.start.min(column)..span.end.max(end) };
+        &mut self.values[channel * stride + column..][..COLUMNS]
+    }
+
+    fn clear(&mut self) {
+        let stride = self.values.len() / 3;
+        for (row, span) in self.values.chunks_exact_mut(stride).zip(&mut self.spans) {
+            row[span.clone()].fill(0.0);
+            *span = 0..0;
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Resampling along rows: bytes of all components as they lie beside each other, each with the weight of the pixels that it belongs
 //! to, so that nothing has to be taken apart before most of the numbers are gone.
 
+use std::ops::Range;
+
 use super::filter::Axis;
 use super::planes::{Phase, Plane};
 use crate::simd::vectorised;
@@ -43,30 +45,48 @@ impl Columns {
 
     /// Adds what this plane's row holds to the components: [3][outputs].
     pub(super) fn resample(&self, row: &[f32], components: &mut [f32]) {
+        self.resample_outputs(0..self.starts.len(), row, components);
+    }
+
+    /// [`Self::resample`] of a row of which only the numbers in `span` are not 0.
+    pub(super) fn resample_span(&self, span: &Range<usize>, row: &[f32], components: &mut [f32]) {
+        let first = self.starts.partition_point(|start| start + self.length <= span.start);
+        let end = self.starts.partition_point(|start| *start < span.end);
+        self.resample_outputs(first..end.max(first), row, components);
+    }
+
+    fn resample_outputs(&self, outputs: Range<usize>, row: &[f32], components: &mut [f32]) {
         match self.phases.len() {
-            1 => of_one(self, row, components),
-            2 => of_two(self, row, components),
-            3 => of_three(self, row, components),
-            _ => of_four(self, row, components),
+            1 => of_one(self, outputs, row, components),
+            2 => of_two(self, outputs, row, components),
+            3 => of_three(self, outputs, row, components),
+            _ => of_four(self, outputs, row, components),
         }
     }
 }
 
 vectorised! {
-    fn of_one(columns: &Columns, row: &[f32], components: &mut [f32]) -> () { add::<LANES, 1>(columns, row, components) }
-    fn of_two(columns: &Columns, row: &[f32], components: &mut [f32]) -> () { add::<LANES, 2>(columns, row, components) }
-    fn of_three(columns: &Columns, row: &[f32], components: &mut [f32]) -> () {
-        add::<LANES_OF_THREE, 3>(columns, row, components)
+    fn of_one(columns: &Columns, outputs: Range<usize>, row: &[f32], components: &mut [f32]) -> () {
+        add::<LANES, 1>(columns, outputs, row, components)
     }
-    fn of_four(columns: &Columns, row: &[f32], components: &mut [f32]) -> () { add::<LANES, 4>(columns, row, components) }
+    fn of_two(columns: &Columns, outputs: Range<usize>, row: &[f32], components: &mut [f32]) -> () {
+        add::<LANES, 2>(columns, outputs, row, components)
+    }
+    fn of_three(columns: &Columns, outputs: Range<usize>, row: &[f32], components: &mut [f32]) -> () {
+        add::<LANES_OF_THREE, 3>(columns, outputs, row, components)
+    }
+    fn of_four(columns: &Columns, outputs: Range<usize>, row: &[f32], components: &mut [f32]) -> () {
+        add::<LANES, 4>(columns, outputs, row, components)
+    }
 }
 
-/// [`Columns::resample`] of a plane whose period is P; N is P times a power of 2.
+/// [`Columns::resample_outputs`] of a plane whose period is P; N is P times a power of 2.
 #[inline(always)]
-fn add<const N: usize, const P: usize>(columns: &Columns, row: &[f32], components: &mut [f32]) {
+fn add<const N: usize, const P: usize>(columns: &Columns, outputs: Range<usize>, row: &[f32], components: &mut [f32]) {
     let Columns { phases, starts, weights, length } = columns;
-    let outputs = starts.len();
-    for (output, (start, weights)) in starts.iter().zip(weights.chunks_exact(*length)).enumerate() {
+    let count = starts.len();
+    let of_outputs = starts.iter().zip(weights.chunks_exact(*length)).enumerate();
+    for (output, (start, weights)) in of_outputs.take(outputs.end).skip(outputs.start) {
         let Some(row) = row.get(*start..start.wrapping_add(*length)) else { return };
         let mut sums = [0.0_f32; N];
         for (values, weights) in row.as_chunks::<N>().0.iter().zip(weights.as_chunks::<N>().0) {
@@ -84,7 +104,7 @@ fn add<const N: usize, const P: usize>(columns: &Columns, row: &[f32], component
             }
         }
         for (phase, sum) in phases.iter().zip(sums) {
-            if let Some(component) = components.get_mut(phase.component.wrapping_mul(outputs).wrapping_add(output)) {
+            if let Some(component) = components.get_mut(phase.component.wrapping_mul(count).wrapping_add(output)) {
                 *component += sum;
             }
         }

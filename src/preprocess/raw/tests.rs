@@ -7,7 +7,7 @@ use crate::package::{Color, DType, InputSpec, Layout, Resize};
 use crate::preprocess::Preprocessor;
 
 /// Most that a value may be off, of 255: decoding and both passes of resampling round by up to half a step each, and excess of up to
-/// 0.3 is let through; random frames came to 1.45.
+/// 0.3 is let through, or is off by less than 0.2; random frames came to 1.45.
 const TOLERANCE: f32 = 2.0;
 
 fn spec(width: u32, height: u32, resize: Resize) -> InputSpec {
@@ -95,9 +95,9 @@ fn a_frame_of_the_networks_own_size_only_changes_its_colours() {
     for format in uncompressed() {
         let layout = RawLayout::new(format, (32, 32), 0, encoding).unwrap();
         let bytes = noise(layout.frame_bytes(), 1, 0, 255);
-        // Decoding rounds; nothing else may differ.
+        // Decoding rounds; nothing else may differ, but for the error of excess, which is below 0.2 where there is any.
         let difference = difference(layout, &bytes, &spec(32, 32, Resize::Stretch));
-        assert!(difference <= 0.501, "{layout}: {difference}");
+        assert!(difference <= 0.7, "{layout}: {difference}");
     }
 }
 

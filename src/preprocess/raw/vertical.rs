@@ -70,9 +70,20 @@ pub(super) struct Ramp {
 }
 
 impl Ramp {
-    /// The weight of row `index` of a block of `count` rows.
-    pub(super) fn at(&self, index: usize, count: usize) -> f32 {
-        (count - index) as f32 * self.running + self.sum
+    /// The same weight for every row.
+    pub(super) fn level(weight: f32) -> Self {
+        Self { sum: weight, running: 0.0 }
+    }
+
+    /// The piece of the line that `behind` of the block's rows follow.
+    pub(super) fn before(self, behind: usize) -> Self {
+        Self { sum: (behind as f32).mul_add(self.running, self.sum), ..self }
+    }
+
+    /// A total, and what rows with these sums add to it.
+    #[inline(always)]
+    pub(super) fn add(self, sum: f32, running: f32, total: f32) -> f32 {
+        running.mul_add(self.running, sum.mul_add(self.sum, total))
     }
 }
 
