@@ -1,4 +1,5 @@
-//! The project's own commands: fetch what is needed from outside, run the demo, run every test.
+//! The project's own commands: fetch what is needed from outside, run the demo, run every test,
+//! make what is put on a robot.
 //!
 //! `cargo xtask COMMAND` (an alias in `.cargo/config.toml`) builds and runs this program. What it fetches is pinned in
 //! `fetch/pins.toml`.
@@ -7,7 +8,9 @@
 
 mod camera_lab;
 mod cifar;
+mod cross;
 mod demo;
+mod dist;
 mod fetch;
 mod paths;
 mod test;
@@ -52,6 +55,15 @@ enum Task {
     /// Build a kernel with cameras in it, from Debian's packages, for the tests of V4L2 (x86_64; minutes, once)
     #[command(after_help = "Example: cargo xtask camera-lab\n         .deps/camera-lab/run 'ls /dev/video*'")]
     CameraLab,
+    /// Build, inspect and pack the program for a robot, without Docker
+    Dist(dist::Options),
+    /// Run `cross` (which wants Docker or podman) with this project's cross.toml; `cargo cross` is short for it
+    #[command(after_help = "Example: cargo cross build --release --target aarch64-unknown-linux-gnu")]
+    Cross {
+        /// Handed on to `cross`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// Put a data set where the training configs look for it
     #[command(after_help = "Example: cargo xtask data cifar10")]
     Data {
@@ -88,6 +100,8 @@ fn run(task: Task) -> Result<ExitCode> {
         // There is no page yet: so far every demo is headless.
         Task::Demo { headless: _, out } => return demo::run(&fetcher, &out),
         Task::Test { arguments } => return test::run(&fetcher, &arguments),
+        Task::Dist(options) => return dist::run(&fetcher, &options),
+        Task::Cross { arguments } => return cross::run(&fetcher.paths.root, &arguments),
         Task::CameraLab => fetch(&fetcher, &["camera-lab"])?,
         Task::Data { set: DataSet::Cifar10 } => fetch(&fetcher, &["cifar10"])?,
         Task::Fetch { names } => {

@@ -73,7 +73,10 @@ fn empty(folder: &Path) -> Result<()> {
 }
 
 /// Builds the release binary and returns its path: it lies beside this one.
-fn build(root: &Path) -> Result<PathBuf> {
+///
+/// # Errors
+/// When it does not compile.
+pub(crate) fn build(root: &Path) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .current_dir(root)
