@@ -122,3 +122,28 @@ fn fetch(fetcher: &Fetcher, names: &[&str]) -> Result<()> {
     eprintln!("there: {} in {}", names.join(", "), folder.display());
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(words: &[&str]) -> Result<Task, clap::Error> {
+        Arguments::try_parse_from([&["xtask"], words].concat()).map(|arguments| arguments.command)
+    }
+
+    #[test]
+    fn everything_after_cross_is_handed_on_to_it() {
+        let words = ["cross", "build", "--release", "--target", "aarch64-unknown-linux-gnu", "--help"];
+        assert!(matches!(parse(&words), Ok(Task::Cross { arguments }) if arguments == words[1..]));
+    }
+
+    #[test]
+    fn targets_of_dist_are_named_as_rustc_names_them() {
+        assert!(
+            parse(&["dist", "--target", "aarch64-unknown-linux-gnu", "--target", "x86_64-unknown-linux-gnu"]).is_ok()
+        );
+        let error = parse(&["dist", "--target", "aarch64"]).unwrap_err().to_string();
+        assert!(error.contains("x86_64-unknown-linux-gnu, aarch64-unknown-linux-gnu"), "{error}");
+        assert!(parse(&["dist", "--draft"]).is_err(), "a draft without a check makes nothing");
+    }
+}

@@ -31,26 +31,21 @@ pub(super) fn build(fetcher: &Fetcher, toolchain: &Toolchain, target: Target, dr
     program.context("cargo named no program that it built")
 }
 
-/// The call of cargo. What is set here reaches the target's crates alone: those that run while compiling are shared with
-/// other builds.
+/// The call of cargo. `rustc` is `build` with flags for the program alone, here to strip it: all else is compiled as in any
+/// other release build, and shared with those.
 fn command(fetcher: &Fetcher, target: Target, draft: bool) -> Result<Command> {
     let zig = fetcher.paths.dep("zig").canonicalize().context(".deps/zig")?;
-    let triple = target.triple();
     let mut command = Command::new(zig.join("cargo-zigbuild"));
-    command.current_dir(&fetcher.paths.root).args(["zigbuild", "--locked", "--release"]);
+    command.current_dir(&fetcher.paths.root).args(["rustc", "--locked", "--release"]);
     command.args(["--package", "oodwatch", "--bin", "oodwatch", "--message-format", "json-render-diagnostics"]);
-    command.arg("--target").arg(format!("{triple}.{}", inspect::MAX_GLIBC));
+    command.args(["--target", &format!("{}.{}", target.triple(), inspect::MAX_GLIBC), "--", "-Cstrip=symbols"]);
     command.env("CARGO_ZIGBUILD_ZIG_PATH", zig.join("ziglang/zig"));
-    command.env(rustflags_variable(triple), "-Cstrip=symbols").env("CARGO_PROFILE_RELEASE_DEBUG", "false");
+    // Flags for this machine's own processor are not for another's.
+    command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
     if draft {
-        command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
+        command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1").env("CARGO_PROFILE_RELEASE_DEBUG", "false");
     }
     Ok(command)
-}
-
-/// The variable by which cargo takes flags for one target.
-fn rustflags_variable(triple: &str) -> String {
-    format!("CARGO_TARGET_{}_RUSTFLAGS", triple.to_uppercase().replace('-', "_"))
 }
 
 /// What of cargo's messages matters here.
@@ -76,10 +71,5 @@ mod tests {
         {
             assert_eq!(executable(other), None, "{other}");
         }
-    }
-
-    #[test]
-    fn cargo_takes_a_targets_flags_by_a_variable_in_capitals() {
-        assert_eq!(rustflags_variable(Target::Aarch64.triple()), "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS");
     }
 }

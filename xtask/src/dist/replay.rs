@@ -91,6 +91,8 @@ impl Machine {
         let (program, first) = self.launcher.split_first().context("nothing to run")?;
         let mut command = Command::new(program);
         command.args(first).args(arguments).current_dir(folder).env("ORT_DYLIB_PATH", &self.onnxruntime);
+        // Cargo names this machine's libraries to what it runs.
+        command.env_remove("LD_LIBRARY_PATH");
         let output = command.output().with_context(|| program.clone())?;
         if !output.status.success() {
             bail!(

@@ -41,8 +41,6 @@ impl Toolchain {
         // A compiler's standard library lies where the compiler itself does, behind links too.
         let folder = folder.canonicalize().with_context(|| folder.display().to_string())?;
         cargo.env("RUSTC", folder.join("bin/rustc")).env("LD_LIBRARY_PATH", folder.join("lib"));
-        // Wrappers, such as a cache's, would be called with a compiler that they do not know.
-        cargo.env_remove("RUSTC_WRAPPER").env_remove("RUSTUP_TOOLCHAIN");
         Ok(())
     }
 }
