@@ -12,13 +12,13 @@ use super::toolchain::Toolchain;
 use super::{Target, inspect};
 use crate::fetch::Fetcher;
 
-/// Builds `oodwatch` in release, without symbols, and returns where it lies. A draft is optimised less.
+/// Builds `oodwatch` in release, without symbols, and returns where it lies.
 ///
 /// # Errors
 /// When zig cannot be fetched or the program does not compile.
-pub(super) fn build(fetcher: &Fetcher, toolchain: &Toolchain, target: Target, draft: bool) -> Result<PathBuf> {
+pub(super) fn build(fetcher: &Fetcher, toolchain: &Toolchain, target: Target) -> Result<PathBuf> {
     fetcher.ensure_all(&["zig"])?;
-    let mut command = command(fetcher, target, draft)?;
+    let mut command = command(fetcher, target)?;
     toolchain.apply(&mut command)?;
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cargo-zigbuild")?;
     let mut program = None;
@@ -33,7 +33,7 @@ pub(super) fn build(fetcher: &Fetcher, toolchain: &Toolchain, target: Target, dr
 
 /// The call of cargo. `rustc` is `build` with flags for the program alone, here to strip it: all else is compiled as in any
 /// other release build, and shared with those.
-fn command(fetcher: &Fetcher, target: Target, draft: bool) -> Result<Command> {
+fn command(fetcher: &Fetcher, target: Target) -> Result<Command> {
     let zig = fetcher.paths.dep("zig").canonicalize().context(".deps/zig")?;
     let mut command = Command::new(zig.join("cargo-zigbuild"));
     command.current_dir(&fetcher.paths.root).args(["rustc", "--locked", "--release"]);
@@ -42,9 +42,6 @@ fn command(fetcher: &Fetcher, target: Target, draft: bool) -> Result<Command> {
     command.env("CARGO_ZIGBUILD_ZIG_PATH", zig.join("ziglang/zig"));
     // Flags for this machine's own processor are not for another's.
     command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-    if draft {
-        command.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1").env("CARGO_PROFILE_RELEASE_DEBUG", "false");
-    }
     Ok(command)
 }
 

@@ -33,9 +33,6 @@ pub(crate) struct Options {
     /// Run what was packed for aarch64 under emulation, and compare its scores with this machine's
     #[arg(long)]
     check: bool,
-    /// Optimise little and write no archive: quicker, for --check alone
-    #[arg(long, requires = "check")]
-    draft: bool,
     /// Where archives and their sha256 sums are written
     #[arg(long, value_name = "DIR", default_value = "dist")]
     out: PathBuf,
@@ -85,16 +82,14 @@ pub(crate) fn run(fetcher: &Fetcher, options: &Options) -> Result<ExitCode> {
 /// One target; false when `--check` found a difference.
 fn make(fetcher: &Fetcher, options: &Options, target: Target) -> Result<bool> {
     let toolchain = Toolchain::find(fetcher, target)?;
-    let program = build::build(fetcher, &toolchain, target, options.draft)?;
+    let program = build::build(fetcher, &toolchain, target)?;
     let binary = Binary::read(&program)?;
     print!("{}", report(target, &program, &binary));
     binary.fit(target)?;
     // Packed from a copy, so that what is checked is what is in the archive and nothing else.
     let stage = tempfile::tempdir().context("a temporary folder")?;
     let folder = pack::stage(&fetcher.paths.root, &program, stage.path(), target)?;
-    if !options.draft {
-        println!("  archive    {}", pack::archive(&folder, &options.out)?.display());
-    }
+    println!("  archive    {}", pack::archive(&folder, &options.out)?.display());
     if options.check { replay::run(fetcher, &folder, target) } else { Ok(true) }
 }
 
