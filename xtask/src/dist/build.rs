@@ -31,8 +31,7 @@ pub(super) fn build(fetcher: &Fetcher, toolchain: &Toolchain, target: Target) ->
     program.context("cargo named no program that it built")
 }
 
-/// The call of cargo. `rustc` is `build` with flags for the program alone, here to strip it: all else is compiled as in any
-/// other release build, and shared with those.
+/// The call of cargo. `rustc` is `build` with flags for the program alone, here to strip it.
 fn command(fetcher: &Fetcher, target: Target) -> Result<Command> {
     let zig = fetcher.paths.dep("zig").canonicalize().context(".deps/zig")?;
     let mut command = Command::new(zig.join("cargo-zigbuild"));
@@ -40,6 +39,9 @@ fn command(fetcher: &Fetcher, target: Target) -> Result<Command> {
     command.args(["--package", "oodwatch", "--bin", "oodwatch", "--message-format", "json-render-diagnostics"]);
     command.args(["--target", &format!("{}.{}", target.triple(), inspect::MAX_GLIBC), "--", "-Cstrip=symbols"]);
     command.env("CARGO_ZIGBUILD_ZIG_PATH", zig.join("ziglang/zig"));
+    // Matrix kernels of every instruction set come along: across crates, a fifth of the program turns out to be repeated
+    // (x86-64: 15.2 MB without, 12.4 MB with). Nothing of line tables would be left after stripping.
+    command.env("CARGO_PROFILE_RELEASE_LTO", "thin").env("CARGO_PROFILE_RELEASE_DEBUG", "false");
     // Flags for this machine's own processor are not for another's.
     command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
     Ok(command)
