@@ -3,6 +3,8 @@
 //! A config is a user interface. Unknown keys are refused with line and caret, and [`Config::load`] finds
 //! everything that can be wrong without touching a camera or a network.
 
+mod camera;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,9 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::calibrate::Criterion;
 use crate::decide::DecideConfig;
+use crate::health::HealthConfig;
 use crate::infer::{ExecutionProvider, NetworkOptions};
 use crate::sink::SinkConfig;
-use crate::source::SourceConfig;
+pub use camera::CameraConfig;
 
 /// A whole config file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,27 +29,15 @@ pub struct Config {
     /// `[score]`.
     #[serde(default)]
     pub score: ScoreConfig,
+    /// `[health]`.
+    #[serde(default)]
+    pub health: HealthConfig,
     /// `[decide]`.
     #[serde(default)]
     pub decide: DecideConfig,
     /// `[sink.*]`.
     #[serde(default)]
     pub sink: SinkConfig,
-}
-
-/// `[[camera]]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CameraConfig {
-    /// Name in the verdicts.
-    #[serde(default = "default_camera_name")]
-    pub name: String,
-    /// `[camera.source.*]`.
-    pub source: SourceConfig,
-}
-
-fn default_camera_name() -> String {
-    "camera".into()
 }
 
 /// `[model]`.
@@ -140,25 +131,17 @@ impl Config {
         let wrong = |key: &str, found: String, wanted| {
             Err(ConfigError::Value { path: path.into(), key: key.into(), found, wanted })
         };
-        if self.camera.len() != 1 {
-            return wrong("camera", format!("{} tables", self.camera.len()), "exactly one [[camera]]");
-        }
-        if let SourceConfig::Images(images) = &self.camera[0].source
-            && !(images.frames_per_second >= 0.001 && images.frames_per_second <= 10_000.0)
-        {
-            let found = images.frames_per_second.to_string();
-            return wrong("camera.source.images.frames_per_second", found, "0.001 to 10000");
-        }
-        if let SourceConfig::V4l2(camera) = &self.camera[0].source
-            && let Some((key, found, wanted)) = camera.wrong_value()
-        {
-            return wrong(&format!("camera.source.v4l2.{key}"), found, wanted);
+        if let Some((key, found, wanted)) = camera::wrong_value(&self.camera) {
+            return wrong(&key, found, wanted);
         }
         if self.model.execution_providers.is_empty() {
             return wrong("model.execution_providers", "empty".into(), "at least one of cpu, cuda, tensorrt");
         }
-        if !(1..=3_600_000).contains(&self.decide.deadline_ms) {
-            return wrong("decide.deadline_ms", self.decide.deadline_ms.to_string(), "1 to 3600000");
+        if let Some((key, found, wanted)) = self.health.wrong_value() {
+            return wrong(&format!("health.{key}"), found, wanted);
+        }
+        if let Some((key, found, wanted)) = self.decide.wrong_value() {
+            return wrong(&format!("decide.{key}"), found, wanted);
         }
         if self.sink.stdout.is_none() && self.sink.file.is_none() {
             return wrong("sink", "empty".into(), "[sink.stdout], [sink.file], or no [sink] at all");
@@ -170,11 +153,11 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{ImagesConfig, V4l2Config, VideoConfig};
+    use crate::source::{FaultsConfig, ImagesConfig, SourceConfig, V4l2Config, VideoConfig};
 
     const REFERENCE: &str = include_str!("../configs/reference.toml");
 
-    fn error_of(text: &str) -> String {
+    pub(super) fn error_of(text: &str) -> String {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config.toml");
         fs::write(&path, text).unwrap();
@@ -185,16 +168,24 @@ mod tests {
     fn the_reference_holds_the_defaults_of_the_code() {
         let reference: Config = toml::from_str(REFERENCE).unwrap();
         let sources: Vec<_> = reference.camera.iter().map(|camera| camera.source.clone()).collect();
-        let [SourceConfig::Images(images), SourceConfig::Video(video), SourceConfig::V4l2(v4l2)] = sources.as_slice()
+        let [
+            SourceConfig::Images(images),
+            SourceConfig::Video(video),
+            SourceConfig::V4l2(v4l2),
+            SourceConfig::Faults(faults),
+        ] = sources.as_slice()
         else {
-            panic!("the reference should show images, video, v4l2: {sources:?}");
+            panic!("the reference should show images, video, v4l2, faults: {sources:?}");
         };
         assert_eq!(*images, ImagesConfig::new(&images.path));
         assert_eq!(*video, VideoConfig::new(&video.path));
         assert_eq!(*v4l2, V4l2Config::new(&v4l2.device));
-        assert_eq!(reference.camera[0].name, default_camera_name());
+        assert_eq!(*faults, FaultsConfig { seed: 0, ..faults.clone() });
+        assert_eq!(faults.wrong_value(), None);
+        assert!(reference.camera.iter().all(|camera| camera.name == camera::default_name()));
         assert_eq!(reference.model, ModelConfig::new(&reference.model.package));
         assert_eq!(reference.score, ScoreConfig::default());
+        assert_eq!(reference.health, HealthConfig::default());
         assert_eq!(reference.decide, DecideConfig::default());
         assert_eq!(reference.sink.stdout, SinkConfig::default().stdout);
     }
@@ -204,6 +195,8 @@ mod tests {
     fn the_reference_lists_every_key_of_the_code() {
         let reference: Config = toml::from_str(REFERENCE).unwrap();
         assert!(reference.sink.file.is_some(), "[sink.file] is missing from the reference");
+        let calibrated = reference.camera.iter().any(|camera| camera.calibration.is_some());
+        assert!(calibrated, "camera.calibration is missing from the reference");
         let written: toml::Table = toml::from_str(REFERENCE).unwrap();
         let serialised = toml::Table::try_from(&reference).unwrap();
         assert_eq!(keys(&toml::Value::Table(serialised)), keys(&toml::Value::Table(written)));

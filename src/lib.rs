@@ -5,7 +5,8 @@
 //!
 //! ```text
 //!  source ──► decode ──► preprocess ──► infer ──► score ──► decide ──► sink
-//!  (thread)      └────────── the judging thread ──────────────────────────┘
+//!  (a thread     └────────── the judging thread, one for all cameras ─────┘
+//!   per camera)
 //! ```
 //!
 //! 1. A [`source`] reads frames (pictures on disk, a video through ffmpeg, or a camera by V4L2) and stamps each with the
@@ -16,16 +17,20 @@
 //! 4. [`infer`] runs the network in ONNX Runtime: logits, the pooled feature, and the local outputs.
 //! 5. [`score`] makes numbers of them, by scores that [`fit`] fitted. HIGHER MEANS MORE OUT-OF-DISTRIBUTION, for
 //!    every score.
-//! 6. A judge ([`calibrate`]) holds one score, or several combined, against its conformal threshold; [`decide`] names
-//!    a state. Only `nominal` is safe; silence beyond the deadline is a fault.
+//! 6. A judge ([`calibrate`]) holds one score, or several combined, against its conformal threshold; [`decide`] weighs
+//!    frames over time ([`decide::policy`]), names a state, and latches faults that somebody has to look at. Only `nominal` is
+//!    safe; silence beyond the deadline is a fault.
 //! 7. A [`sink`] delivers the [`verdict`]: one JSON line, also when no frame came.
 //!
-//! [`monitor`] is the loop around these steps, [`pipeline`] the judging part of it (preprocess, infer, score), which
-//! `run`, `score`, `calibrate` and `bench` share. What a network needs to be used this way lies in a [`package`]: a
-//! folder with the ONNX file, a manifest, the calibration and golden vectors. [`open`] puts one to work, after the
-//! [`self_test`] has shown that this machine computes what the package's maker computed. [`config`] reads the TOML
-//! file that describes a monitor. [`evaluation`] holds the metrics by which scores are compared. [`adopt`] makes a
-//! package of a network that somebody else trained, working on [`onnx`] files.
+//! [`health`] looks at each picture on its way: whether it is worth judging at all.
+//!
+//! [`monitor`] is the loop around these steps, in which the cameras take turns, and the thread that speaks when it hangs;
+//! [`pipeline`] is the judging part of it (preprocess, infer, score), which `run`, `score`, `calibrate` and `bench` share. What a network needs to be used this
+//! way lies in a [`package`]: a folder with the ONNX file, a manifest, the calibration and golden vectors. [`open`] puts
+//! one to work, or several calibrations of one network, after the [`self_test`] has shown that this machine computes
+//! what the package's maker computed. [`config`] reads the TOML file that describes a monitor. [`evaluation`] holds the
+//! metrics by which scores are compared. [`adopt`] makes a package of a network that somebody else trained, working on
+//! [`onnx`] files.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -60,6 +65,7 @@ pub mod decide;
 pub mod decode;
 pub mod evaluation;
 pub mod fit;
+pub mod health;
 pub mod infer;
 pub mod monitor;
 pub mod onnx;

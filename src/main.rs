@@ -1,5 +1,6 @@
 //! The program `oodwatch`: command line in, exit code out. All the work is in the library and in [`cli`].
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 #![forbid(unsafe_code)]
 
 mod cli;
@@ -12,10 +13,5 @@ use clap::Parser;
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
     cli::start_log(arguments.log_level);
-    let outcome = panic::catch_unwind(|| arguments.command.run());
-    match outcome {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(error)) => cli::exit::report(&error),
-        Err(_) => cli::exit::after_panic(),
-    }
+    cli::exit::end(panic::catch_unwind(|| arguments.command.run()))
 }

@@ -1,215 +1,187 @@
-//! The run loop: a source thread reads ahead by a bounded number of frames; this thread judges and speaks.
+//! The run: one thread judges the frames of all cameras, one supervises and speaks where there is nothing to judge, and each
+//! camera's source has a thread of its own.
 //!
-//! Files are replayed without drops: a full hand-over makes the source wait. Of a camera the newest frame is judged, and
-//! the others are counted as dropped. When no frame can be judged within the deadline the loop speaks anyway, so that its
-//! listeners can tell silence from death; when a camera stops delivering, it says so at once.
+//! Each camera is a lane: a source that reads ahead by a bounded number of frames, a state over time, counts. Files are
+//! replayed without drops: a full hand-over makes the source wait. Of a camera the newest frame is judged, and the others are
+//! counted as dropped. When no frame of a camera can be judged within the deadline the supervisor speaks of it anyway, so that
+//! its listeners can tell silence from death; when a camera stops delivering, it says so at once. It does so, too, when the
+//! judging thread hangs in the network or is dead.
+//!
+//! The lanes share one network, round robin, a frame at a time. In batches a frame would wait for those of other cameras, and
+//! sums round differently with the size of a batch: a verdict would depend on who else was there.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use oodwatch::config::Config;
+//! use oodwatch::monitor::{Camera, Limits, Monitor, Orders, Reporter};
+//! use oodwatch::{open, sink::Sinks, source};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = Config::load(Path::new("configs/cameras.toml"))?;
+//! let opened = open::open_cameras(&config)?;
+//! let run_id = Reporter::new_run_id();
+//! let mut cameras = Vec::new();
+//! for (camera, calibration) in config.camera.iter().zip(opened.of_cameras()) {
+//!     cameras.push(Camera::new(source::open(&camera.source)?, camera, &config, calibration, &run_id)?);
+//! }
+//! let monitor = Monitor { network: opened.pipeline, sinks: Sinks::open(&config.sink)? };
+//! for ended in monitor.run(cameras, Limits::default(), &Orders::default())? {
+//!     println!("{}: {} frames judged", ended.camera, ended.summary.judged);
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
+mod bell;
+mod error;
 mod handover;
+mod judging;
+mod lane;
 mod report;
+mod shared;
+mod speaker;
+mod summary;
+mod supervisor;
+mod turns;
+mod voice;
 
-use std::path::PathBuf;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::calibrate::Judge;
-use crate::decide::Decider;
-use crate::decode::{Content, Decoder};
-use crate::infer::InferError;
-use crate::pipeline::{Pipeline, PipelineError};
-use crate::sink::{SinkError, Sinks};
-use crate::source::{Condition, Frame, Source, SourceError, WAIT_SLICE};
-use handover::{Handover, Received};
+use crate::decide::LastWord;
+use crate::sink::Sinks;
+use crate::source::WAIT_SLICE;
+use bell::Bell;
+pub use error::MonitorError;
+use handover::Handover;
+pub use judging::Judging;
+pub use lane::Camera;
+use lane::Lane;
 pub use report::Reporter;
-use report::Spoken;
+use shared::Shared;
+use speaker::Speaker;
+pub use summary::{Ended, Summary};
+use supervisor::Supervisor;
+use voice::Voice;
+
+/// How long the sources and the network may take to notice that they are no longer wanted.
+const END_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the end may take altogether, before a sink is found to hold it up.
+const SINK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// When a run ends by itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Limits {
-    /// After this many frames of the source, bad ones included.
+    /// After this many frames of each camera, bad ones included.
     pub max_frames: Option<u64>,
     /// After this time.
     pub duration: Option<Duration>,
 }
 
-/// What a run did. captured = judged + dropped + bad, once it has ended.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Frames that the source delivered, and of a camera also those that it is known to have lost: gaps in the driver's
-    /// numbers, damaged and repeated frames. What a camera might have seen while it was gone is not known, and not counted.
-    pub captured: u64,
-    /// Frames that got a verdict.
-    pub judged: u64,
-    /// Frames that were flagged.
-    pub flagged: u64,
-    /// Frames that nobody will judge: newer ones had come, the camera lost them, or the run ended while they waited.
-    pub dropped: u64,
-    /// Frames that could not be judged.
-    pub bad: u64,
-    /// Verdicts without a frame, because none came in time.
-    pub silent: u64,
-    /// Whether a signal ended the run.
-    pub stopped: bool,
+/// What a run is told from outside, at any time and from any thread or signal handler.
+#[derive(Debug, Clone, Default)]
+pub struct Orders {
+    /// End, with a last word.
+    pub stop: Arc<AtomicBool>,
+    /// Let go what is latched. The run takes the flag back.
+    pub reset: Arc<AtomicBool>,
 }
 
-/// Why a run ended badly.
-#[derive(Debug, thiserror::Error)]
-pub enum MonitorError {
-    /// The source broke.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// The source's thread died.
-    #[error("source: its thread panicked")]
-    SourcePanicked,
-    /// The source's thread could not be started.
-    #[error("source: its thread cannot be started: {0}")]
-    Thread(std::io::Error),
-    /// A verdict could not be delivered.
-    #[error(transparent)]
-    Sink(#[from] SinkError),
-    /// The network failed; on a picture that could be read this is no bad frame but a broken machine.
-    #[error("infer: {0}")]
-    Infer(#[from] InferError),
-    /// Not one frame could be read.
-    #[error("source: none of {captured} frames could be read")]
-    NothingRead {
-        /// Frames that the source delivered.
-        captured: u64,
-    },
-}
-
-/// Where a frame came from.
-struct Origin {
-    index: u64,
-    path: PathBuf,
-    of_camera: bool,
-}
-
-/// The parts that a run puts to work.
-pub struct Monitor {
-    /// Turns frames into pictures.
-    pub decoder: Decoder,
-    /// Preprocess, infer, score.
-    pub pipeline: Pipeline,
-    /// Holds the scores against their calibration.
-    pub judge: Judge,
-    /// Turns judgements into states.
-    pub decider: Decider,
-    /// Words verdicts.
-    pub reporter: Reporter,
-    /// Delivers them.
+/// What all cameras of a run share.
+pub struct Monitor<J> {
+    /// Judges pictures: preprocess, infer, score.
+    pub network: J,
+    /// Delivers verdicts.
     pub sinks: Sinks,
 }
 
-impl Monitor {
-    /// Judges `source` until it ends, a limit is reached, or `stop` is set.
+impl<J: Judging> Monitor<J> {
+    /// Judges the frames of `cameras` until all of them have ended, a limit is reached, or it is told to stop; says of each, in
+    /// their order, how it ended.
+    ///
+    /// A camera whose source breaks or panics is that camera's failure: the others go on, and of the broken one fault
+    /// verdicts are given until the run ends. So is a fault that is latched at the end.
     ///
     /// # Errors
-    /// A broken source, network or sink, or a source without one readable frame.
-    pub fn run(
-        mut self,
-        source: Box<dyn Source>,
-        limits: Limits,
-        stop: &Arc<AtomicBool>,
-    ) -> Result<Summary, MonitorError> {
-        let mut handover = Handover::start(source, limits.max_frames)?;
-        let mut summary = Summary::default();
-        let outcome = self.listen(&mut handover, limits, stop, &mut summary);
-        let ended = handover.finish(&mut summary);
-        summary.stopped = stop.load(Ordering::Relaxed);
-        outcome.and(ended)?;
-        if summary.stopped {
-            let decision = self.decider.on_stop();
-            self.speak(Spoken::without_frame(decision), &summary)?;
-        }
-        match summary {
-            Summary { judged: 0, captured, stopped: false, .. } => Err(MonitorError::NothingRead { captured }),
-            _ => Ok(summary),
-        }
-    }
-
-    fn listen(
-        &mut self,
-        handover: &mut Handover,
-        limits: Limits,
-        stop: &AtomicBool,
-        summary: &mut Summary,
-    ) -> Result<(), MonitorError> {
+    /// What concerns all cameras: a broken network or sink, a panic of the judging thread, a sink that holds up the end, or a thread
+    /// that cannot be started. Threads that hang are left to the end of the process.
+    pub fn run(self, cameras: Vec<Camera>, limits: Limits, orders: &Orders) -> Result<Vec<Ended>, MonitorError> {
         let started = Instant::now();
-        // When to speak without a frame, and what was last said of the source.
-        let mut due = started + self.decider.deadline();
-        let mut told = Condition::Streaming;
-        while !stop.load(Ordering::Relaxed) && limits.duration.is_none_or(|limit| started.elapsed() < limit) {
-            let received = handover.receive(due.saturating_duration_since(Instant::now()).min(WAIT_SLICE));
-            handover.count(summary);
-            match received {
-                Received::Frame(frame) => {
-                    if self.on_frame(frame, summary)? {
-                        due = Instant::now() + self.decider.deadline();
-                        told = Condition::Streaming;
-                    }
+        let bell = Arc::new(Bell::default());
+        let (lanes, voices) = start_sources(cameras, limits, &bell)?;
+        let shared = Arc::new(Shared::new(bell, Speaker::new(voices, self.sinks)));
+        let (network, theirs) = (self.network, Arc::clone(&shared));
+        spawn("judging", move || judging::judge_all(network, lanes, &theirs))?;
+        let outcome = supervise(shared, limits, orders.clone())?;
+        await_end(&outcome, || {
+            orders.stop.load(Ordering::Relaxed) || limits.duration.is_some_and(|limit| started.elapsed() >= limit)
+        })
+    }
+}
+
+fn start_sources(
+    cameras: Vec<Camera>,
+    limits: Limits,
+    bell: &Arc<Bell>,
+) -> Result<(Vec<Lane>, Vec<Voice>), MonitorError> {
+    let beside_others = cameras.len() > 1;
+    let start = |(place, camera)| {
+        let Camera { source, decoder, health, fitted, judge, machine, reporter } = camera;
+        let handover = Arc::new(Handover::start(source, limits.max_frames, bell)?);
+        let voice = Voice::new(Arc::clone(&handover), machine, reporter, beside_others);
+        Ok((Lane { place, handover, decoder, health, fitted, judge, open: true }, voice))
+    };
+    cameras.into_iter().enumerate().map(start).collect()
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), MonitorError> {
+    thread::Builder::new().name(name.into()).spawn(work).map(drop).map_err(MonitorError::Thread)
+}
+
+/// In a thread of its own, for a sink may hold it up for ever.
+fn supervise(
+    shared: Arc<Shared>,
+    limits: Limits,
+    orders: Orders,
+) -> Result<Receiver<Result<Vec<Ended>, MonitorError>>, MonitorError> {
+    let (sender, outcome) = mpsc::channel();
+    let theirs = Arc::clone(&shared);
+    let work = move || {
+        let ended = panic::catch_unwind(AssertUnwindSafe(|| Supervisor::new(&theirs, limits, &orders).run()));
+        let ended = ended.unwrap_or_else(|panic| {
+            theirs.end();
+            let last_words = |speaker: &mut Speaker| speaker.close(Some(LastWord::Panicked), true, true, None);
+            theirs.with_speaker(last_words)?;
+            Err(judging::panicked(&*panic))
+        });
+        // Nobody listens where the end was out of patience.
+        let _ = sender.send(ended);
+    };
+    spawn("supervising", work).inspect_err(|_| shared.end())?;
+    Ok(outcome)
+}
+
+/// Waits for the outcome; once the run `is_over`, not for ever.
+fn await_end(
+    outcome: &Receiver<Result<Vec<Ended>, MonitorError>>,
+    is_over: impl Fn() -> bool,
+) -> Result<Vec<Ended>, MonitorError> {
+    let mut over_since = None;
+    loop {
+        match outcome.recv_timeout(WAIT_SLICE) {
+            Ok(outcome) => return outcome,
+            Err(RecvTimeoutError::Disconnected) => return Err(MonitorError::Panicked { message: "twice".into() }),
+            Err(RecvTimeoutError::Timeout) if is_over() => {
+                let since: Instant = *over_since.get_or_insert_with(Instant::now);
+                if since.elapsed() > SINK_PATIENCE {
+                    return Err(MonitorError::SinkBlocked { waited_ms: SINK_PATIENCE.as_millis() as u64 });
                 }
-                Received::Nothing => {}
-                Received::End => return Ok(()),
             }
-            let condition = handover.condition();
-            // Also after a frame: bad ones that keep coming are no reason to fall silent.
-            if Instant::now() >= due {
-                summary.silent += 1;
-                let decision = self.decider.on_silence(Instant::now(), condition);
-                self.speak(Spoken::without_frame(decision), summary)?;
-                due = Instant::now() + self.decider.deadline();
-            } else if condition != told
-                && let Some(decision) = self.decider.on_condition(Instant::now(), condition)
-            {
-                self.speak(Spoken::without_frame(decision), summary)?;
-            }
-            told = condition;
+            Err(RecvTimeoutError::Timeout) => {}
         }
-        Ok(())
-    }
-
-    /// Judges one frame; whether there was a verdict on it.
-    fn on_frame(&mut self, frame: Frame, summary: &mut Summary) -> Result<bool, MonitorError> {
-        let of_camera = matches!(frame.content, Content::Raw(_));
-        let origin = Origin { index: frame.index, path: frame.path, of_camera };
-        let decoding = Instant::now();
-        let decoded = self.decoder.decode(frame.content);
-        let decode_time = decoding.elapsed();
-        let judged = match decoded.map(|image| self.pipeline.judge(image)) {
-            Ok(Ok(judged)) => judged,
-            Ok(Err(PipelineError::Infer(error))) => return Err(error.into()),
-            Ok(Err(error)) => {
-                self.on_bad_frame(&origin, &error, summary);
-                return Ok(false);
-            }
-            Err(error) => {
-                self.on_bad_frame(&origin, &error, summary);
-                return Ok(false);
-            }
-        };
-        let deciding = Instant::now();
-        let judgement = self.judge.judge(&judged.scores, judged.top_class.map(|(class, _)| class));
-        let decision = self.decider.on_judged(&judgement, frame.taken.elapsed());
-        summary.judged += 1;
-        summary.flagged += u64::from(judgement.flag);
-        let stages = report::stages(decode_time, &judged.timings, deciding.elapsed());
-        let about = Some((origin.index, frame.captured_at, frame.taken));
-        let spoken = Spoken { decision, frame: about, judged: Some((judged, judgement)), stages };
-        self.speak(spoken, summary)?;
-        Ok(true)
-    }
-
-    /// Counts a frame and tells of it; of a camera's only the first in a row, lest one that sends nothing else fill the disk.
-    fn on_bad_frame(&mut self, frame: &Origin, error: &dyn std::error::Error, summary: &mut Summary) {
-        let first = self.decider.on_bad_frame();
-        let level = if first || !frame.of_camera { log::Level::Error } else { log::Level::Debug };
-        log::log!(level, "decode: frame {}: {}: {error}", frame.index, frame.path.display());
-        summary.bad += 1;
-    }
-
-    fn speak(&mut self, spoken: Spoken, summary: &Summary) -> Result<(), SinkError> {
-        let verdict = self.reporter.word(spoken, summary);
-        self.sinks.send(&verdict)
     }
 }

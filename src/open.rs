@@ -1,19 +1,50 @@
 //! Puts a package to work on this machine: opens its network, proves it by the golden vectors, and finds the
 //! calibration that fits. Everything that `run`, `check`, `score` and `calibrate` must refuse is refused here.
 
+mod cameras;
+
 use std::path::PathBuf;
 
 use crate::calibrate::{Criterion, Judge};
 use crate::config::ModelConfig;
 use crate::infer::{InferError, NetworkOptions, PRECISION};
-use crate::package::{Calibration, Package};
+use crate::package::{Calibration, Package, PackageError};
 use crate::pipeline::{Pipeline, PipelineError};
 use crate::score::ScoreName;
 use crate::self_test::{self, SelfTest, SelfTestError};
+pub use cameras::{CalibratedPackage, OpenedCameras, open_cameras};
 
 /// Why a package cannot be put to work.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
+    /// A package cannot be read.
+    #[error(transparent)]
+    Package(#[from] PackageError),
+    /// A camera's own calibration cannot be put to work.
+    #[error("calibration {}: {source}", dir.display())]
+    Calibration {
+        /// The package's folder.
+        dir: PathBuf,
+        /// Why not.
+        source: Box<OpenError>,
+    },
+    /// A camera's own calibration is that of another network.
+    #[error(
+        "{} is no calibration of the network in {}: its {what} is {found}, wanted {wanted}; `oodwatch calibrate \
+         --model {}` makes one", dir.display(), model.display(), model.display()
+    )]
+    OtherNetwork {
+        /// The calibration's folder.
+        dir: PathBuf,
+        /// The folder of `[model] package`.
+        model: PathBuf,
+        /// What differs.
+        what: &'static str,
+        /// What the calibration's package has.
+        found: String,
+        /// What the model's package has.
+        wanted: String,
+    },
     /// The network does not open.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),

@@ -47,12 +47,18 @@ pub struct Timings {
     pub score: Duration,
 }
 
-/// A preprocessor, a network and the scores to compute.
+/// Which of a pipeline's fitted scores: those of the package that it was opened with, or of one that was added.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FittedScores(usize);
+
+/// A preprocessor, a network and the scores to compute, fitted once or in several ways.
 pub struct Pipeline {
     input: InputSpec,
     preprocessor: Preprocessor,
     network: Network,
-    scorers: Scorers,
+    scores: Vec<ScoreName>,
+    /// By [`FittedScores`].
+    scorers: Vec<Scorers>,
 }
 
 impl Pipeline {
@@ -62,11 +68,21 @@ impl Pipeline {
     /// The package lacks what a score reads; ONNX Runtime, the execution provider or the network refuses.
     pub fn open(package: &Package, options: &NetworkOptions, scores: &[ScoreName]) -> Result<Self, PipelineError> {
         Ok(Self {
-            scorers: Scorers::new(scores, &package.model())?,
+            scorers: vec![Scorers::new(scores, &package.model())?],
+            scores: scores.to_vec(),
             input: package.manifest.input.clone(),
             preprocessor: Preprocessor::new(&package.manifest.input)?,
             network: Network::from_onnx(&package.model_onnx, &package.manifest, options)?,
         })
+    }
+
+    /// Adds the same scores as another package fitted them, one of the same network.
+    ///
+    /// # Errors
+    /// The package lacks what a score reads.
+    pub fn add(&mut self, package: &Package) -> Result<FittedScores, PipelineError> {
+        self.scorers.push(Scorers::new(&self.scores, &package.model())?);
+        Ok(FittedScores(self.scorers.len() - 1))
     }
 
     /// The execution provider that the network runs on.
@@ -81,7 +97,7 @@ impl Pipeline {
 
     /// The scores that are computed, in the order of [`Judged::scores`].
     pub fn scores(&self) -> &[ScoreName] {
-        self.scorers.names()
+        &self.scores
     }
 
     /// What the network says about one picture, without scores.
@@ -98,12 +114,20 @@ impl Pipeline {
     /// # Errors
     /// A picture without pixels, or a failure inside ONNX Runtime.
     pub fn judge(&mut self, image: &RgbImage) -> Result<Judged, PipelineError> {
+        self.judge_by(FittedScores::default(), image)
+    }
+
+    /// Judges one picture by the scores that one of the packages fitted. Those of another pipeline give no scores.
+    ///
+    /// # Errors
+    /// A picture without pixels, or a failure inside ONNX Runtime.
+    pub fn judge_by(&mut self, fitted: FittedScores, image: &RgbImage) -> Result<Judged, PipelineError> {
         let start = Instant::now();
         let tensor = self.preprocessor.run(image)?;
         let prepared = Instant::now();
         let outputs = run_one(&mut self.network, &self.input, tensor)?;
         let inferred = Instant::now();
-        let (scores, top_class) = score_one(&outputs, &mut self.scorers);
+        let (scores, top_class) = score_one(&outputs, self.scorers.get_mut(fitted.0));
         let timings = Timings { preprocess: prepared - start, infer: inferred - prepared, score: inferred.elapsed() };
         Ok(Judged { scores, top_class, timings })
     }
@@ -116,6 +140,7 @@ fn run_one(network: &mut Network, input: &InputSpec, tensor: &[f32]) -> Result<N
     network.run(batch)
 }
 
-fn score_one(outputs: &NetworkOutputs, scorers: &mut Scorers) -> (Vec<Score>, Option<(usize, f32)>) {
-    outputs.images().next().map_or_else(Default::default, |image| (scorers.score(&image).to_vec(), image.top_class()))
+fn score_one(outputs: &NetworkOutputs, scorers: Option<&mut Scorers>) -> (Vec<Score>, Option<(usize, f32)>) {
+    let Some(image) = outputs.images().next() else { return Default::default() };
+    (scorers.map_or_else(Vec::new, |scorers| scorers.score(&image).to_vec()), image.top_class())
 }

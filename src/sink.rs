@@ -93,6 +93,11 @@ impl Sinks {
         Ok(Self { outputs, line: Vec::new() })
     }
 
+    /// A place of the caller's own; `name` is what it is called in errors.
+    pub fn to(name: &str, writer: Box<dyn Write + Send>) -> Self {
+        Self { outputs: vec![Output { name: name.into(), writer }], line: Vec::new() }
+    }
+
     /// Finds out whether [`Sinks::open`] would succeed, and changes nothing.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The command line: train, evaluate, export.
+//! The command line: train, evaluate, ablate, export.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use log::LevelFilter;
 use oodwatch::calibrate::Target;
 use oodwatch::score::Parameters;
+use oodwatch_export::ablate::{self, AblateConfig};
 use oodwatch_export::config::TrainConfig;
 use oodwatch_export::data::DataSource;
 use oodwatch_export::evaluate::{self, EvaluateConfig};
@@ -50,6 +51,19 @@ pub(crate) enum Command {
         /// Evaluation config (TOML)
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+    },
+    /// Train and judge a grid of losses and compare each with its control; goes on where it was stopped
+    #[command(after_help = "Example:\n  \
+        oodwatch-export ablate --config configs/train/ablate-cifar10.toml\n  \
+        oodwatch-export ablate --config configs/train/ablate-cifar10.toml --final")]
+    Ablate {
+        /// Ablation config (TOML)
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Look at the test half of every set, once, for a grid that is trained and for which all choices are made;
+        /// without, the validation half is judged
+        #[arg(long = "final")]
+        final_look: bool,
     },
     /// Write a checkpoint as a model package
     #[command(after_help = "Example:\n  \
@@ -110,6 +124,11 @@ impl Command {
                 let config = EvaluateConfig::read(&config)?;
                 print!("{}", evaluate::run(&config)?.markdown());
                 log::info!("evaluate: done, see {}", config.out.display());
+            }
+            Self::Ablate { config, final_look } => {
+                let config = AblateConfig::read(&config)?;
+                print!("{}", ablate::run(&config, final_look)?.markdown());
+                log::info!("ablate: done, see {}", config.out.display());
             }
             Self::Export(arguments) => arguments.run()?,
             Self::Completions { shell } => {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Augment, DataSource, Normalise};
-use crate::loss::{BackgroundConfig, BackgroundRule};
+use crate::loss::LossConfig;
 use crate::model::Precision;
 
 /// Everything that decides a training run.
@@ -90,15 +90,6 @@ pub struct ScheduleConfig {
     pub weight_decay: f64,
 }
 
-/// The table `[loss]`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LossConfig {
-    /// The local background feature loss; without the table, plain cross-entropy.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub background: Option<BackgroundConfig>,
-}
-
 /// What is wrong with a config.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -141,7 +132,11 @@ impl TrainConfig {
         Ok(config)
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
+    /// Refuses values out of range.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`].
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let schedule = &self.schedule;
         ensure(self.threads >= 1, "threads", self.threads, "at least 1")?;
         ensure(schedule.epochs >= 1, "schedule.epochs", schedule.epochs, "at least 1")?;
@@ -174,22 +169,17 @@ impl TrainConfig {
         )?;
         let stds = self.data.normalise.std;
         ensure(stds.iter().all(|&s| s > 0.0), "data.normalise.std", format!("{stds:?}"), "numbers above 0")?;
-        self.loss.background.as_ref().map_or(Ok(()), check_background)
+        self.loss.check(schedule.epochs)
     }
 }
 
-fn check_background(config: &BackgroundConfig) -> Result<(), ConfigError> {
-    let lambda = config.lambda;
-    ensure(lambda.is_finite() && lambda >= 0.0, "loss.background.lambda", lambda, "0 or more")?;
-    let unit = |x: f64| x > 0.0 && x <= 1.0;
-    match config.rule {
-        BackgroundRule::Rank(top) => ensure(top >= 1, "loss.background.rule.rank", top, "at least 1"),
-        BackgroundRule::Confidence(p) => ensure(unit(p), "loss.background.rule.confidence", p, "above 0, up to 1"),
-        BackgroundRule::Lowest(q) => ensure(unit(q), "loss.background.rule.lowest", q, "above 0, up to 1"),
-    }
-}
-
-fn ensure(holds: bool, key: &'static str, found: impl ToString, wanted: &'static str) -> Result<(), ConfigError> {
+/// Refuses the value `found` of `key` unless `holds`.
+pub(crate) fn ensure(
+    holds: bool,
+    key: &'static str,
+    found: impl ToString,
+    wanted: &'static str,
+) -> Result<(), ConfigError> {
     if holds { Ok(()) } else { Err(ConfigError::Value { key, found: found.to_string(), wanted }) }
 }
 

@@ -5,11 +5,13 @@
 //! [`model`] is the network, filled with [`weights`] of others or fresh ones, [`loss`] and [`optim`]
 //! move its weights, [`train`] does so over epochs and leaves a [`checkpoint`]. A [`trained`] network
 //! is measured by [`evaluate`] on [`pictures`] and written as a [`package`] whose network [`onnx`]
-//! describes. What a robot computes (preprocessing, scores, thresholds) comes from the `oodwatch`
+//! describes. [`ablate`] trains and measures a grid of them and compares each with its control; [`plot`]
+//! draws. What a robot computes (preprocessing, scores, thresholds) comes from the `oodwatch`
 //! library itself, so that what was measured is what runs.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod ablate;
 pub mod checkpoint;
 pub mod config;
 pub mod data;
@@ -17,11 +19,13 @@ pub mod evaluate;
 mod files;
 mod fitting;
 pub mod loss;
+mod markdown;
 pub mod model;
 pub mod onnx;
 pub mod optim;
 pub mod package;
 pub mod pictures;
+pub mod plot;
 mod progress;
 pub mod train;
 pub mod trained;

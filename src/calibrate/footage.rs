@@ -23,6 +23,8 @@ pub struct Wanted {
     pub target: Target,
     /// One threshold per predicted class.
     pub per_class: bool,
+    /// Whether the last two thirds of the footage are kept for policies over time ([`super::choose_policies`]).
+    pub policies: bool,
     /// What the order of the frames means.
     pub order: Order,
     /// Where the frames come from, in words.
@@ -67,12 +69,12 @@ pub enum FootageError {
 }
 
 fn hint(parts: &Parts) -> String {
-    match (parts.fit.len(), parts.fusions.len()) {
-        (0, 0) => String::new(),
-        (fit, _) => format!(
-            " ({fit} frames fit scores, {} set thresholds, {} calibrate fusions, gaps of {} are left out)",
+    match (parts.fit.len(), parts.fusions.len(), parts.choice.len() + parts.test.len()) {
+        (0, 0, 0) => String::new(),
+        (fit, fusions, policies) => format!(
+            " ({fit} frames fit scores, {} set thresholds, {fusions} calibrate fusions{}, gaps of {} are left out)",
             parts.thresholds.len(),
-            parts.fusions.len(),
+            if policies > 0 { format!(", {policies} choose and test policies") } else { String::new() },
             parts.gap
         ),
     }
@@ -96,7 +98,11 @@ pub fn calibrate(
     let fits = wanted.refit.is_some() && names.iter().any(|name| name.needs().fit);
     let gap = if wanted.order == Order::Footage { gap(spool)? } else { 0 };
     let seed = wanted.refit.as_ref().unwrap_or(&base.fitted.parameters).sample.seed;
-    let parts = Parts::new(spool.len(), fits, !wanted.fusions.is_empty(), wanted.order, gap, seed);
+    let frames = if wanted.policies { Parts::before_policies(spool.len()) } else { spool.len() };
+    let mut parts = Parts::new(frames, fits, !wanted.fusions.is_empty(), wanted.order, gap, seed);
+    if wanted.policies {
+        parts = parts.with_policies(spool.len());
+    }
 
     let (fitted, refused) = match &wanted.refit {
         Some(parameters) if fits => fit(spool, &parts.fit, manifest, base, &names, (parameters, &wanted.origin), tick)?,

@@ -8,22 +8,36 @@
 //! A [`Target`] is the rate, perhaps with a confidence; a [`Reference`] holds the scores and the threshold drawn through
 //! them; a [`Judge`] holds a frame's scores against them, alone or as a [`Fusion`]. [`calibrate()`] does all of it on
 //! footage that was written to a [`Spool`].
+//!
+//! Rates per frame say little about alarms over time: frames of a video resemble each other. [`choose_policies()`] tries
+//! policies over time on footage of their own and reports how often they alarmed for nothing, and how soon for something.
 
+mod alarms;
 mod autocorrelation;
 mod beta_binomial;
+mod candidates;
+mod choose;
+mod delay;
 mod footage;
 mod fusion;
 mod judge;
+mod poisson;
+mod policies;
 mod reference;
 mod split;
 mod spool;
 mod target;
 
+pub use alarms::{FalseAlarms, Moment, false_alarms, short, time_of};
 pub use autocorrelation::effective_count;
 pub use beta_binomial::beta_binomial_interval;
+pub use choose::{CalibratedPolicy, ChooseError, Goal, Material, Shortfall, choose};
+pub use delay::{Cut, Delay, delay, measured_cuts, modelled_cuts};
 pub use footage::{Calibrated, FootageError, Wanted, calibrate};
 pub use fusion::{Combination, Fusion, FusionError};
 pub use judge::{Criterion, CriterionError, Judge, Judgement};
+pub use poisson::{hours_without_alarm, upper_limit_per_hour};
+pub use policies::{Footage, WithoutPolicy, choose_policies};
 pub use reference::{Reference, ScoreCalibration};
 pub use split::{Order, Parts};
 pub use spool::{Spool, SpoolError};

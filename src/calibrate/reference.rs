@@ -1,6 +1,6 @@
 //! The ID scores of one score with the threshold through them, for all classes or for each.
 
-use super::{CalibrateError, Judgement, Target, p_value, sorted};
+use super::{CalibrateError, CalibratedPolicy, Judgement, Target, p_value, sorted};
 use crate::score::Score;
 
 /// Ascending ID scores and the conformal threshold that a target draws through them.
@@ -59,6 +59,8 @@ pub struct ScoreCalibration {
     /// ID scores by predicted class (Mondrian conformal prediction: the rate then holds within every predicted class),
     /// K of them, where that was asked for; then they decide.
     pub per_class: Option<Vec<Reference>>,
+    /// What raises the alarm over time, where that was calibrated.
+    pub policy: Option<CalibratedPolicy>,
 }
 
 impl ScoreCalibration {
@@ -67,7 +69,7 @@ impl ScoreCalibration {
     /// # Errors
     /// As [`Reference::new`].
     pub fn new(scores: Vec<f32>, target: Target) -> Result<Self, CalibrateError> {
-        Ok(Self { target, all: Reference::new(scores, target)?, per_class: None })
+        Ok(Self { target, all: Reference::new(scores, target)?, per_class: None, policy: None })
     }
 
     /// One threshold per predicted class, of `classes`.
@@ -86,7 +88,7 @@ impl ScoreCalibration {
                 .map_err(|source| CalibrateError::Class { class, source: Box::new(source) })
         };
         let per_class = (0..classes).map(of_class).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { target, all: Reference::new(scores, target)?, per_class: Some(per_class) })
+        Ok(Self { target, all: Reference::new(scores, target)?, per_class: Some(per_class), policy: None })
     }
 
     /// The scores that a frame of this predicted class is held against.

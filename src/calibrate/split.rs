@@ -21,6 +21,10 @@ pub struct Parts {
     pub thresholds: Vec<usize>,
     /// Calibrate fusions.
     pub fusions: Vec<usize>,
+    /// Choose policies over time.
+    pub choice: Vec<usize>,
+    /// Test them.
+    pub test: Vec<usize>,
     /// Frames left out between two parts of footage.
     pub gap: usize,
 }
@@ -40,7 +44,27 @@ impl Parts {
             numbers.sort_unstable();
             numbers
         };
-        Self { fit: ascending(first), thresholds: ascending(second), fusions: ascending(third), gap }
+        Self {
+            fit: ascending(first),
+            thresholds: ascending(second),
+            fusions: ascending(third),
+            choice: Vec::new(),
+            test: Vec::new(),
+            gap,
+        }
+    }
+
+    /// How many of `frames` frames of footage calibrate scores if policies are calibrated too: the first third.
+    pub fn before_policies(frames: usize) -> usize {
+        frames / 3
+    }
+
+    /// Gives the second third of `frames` frames to the choice of policies and the last to their test, a gap before each.
+    #[must_use]
+    pub fn with_policies(self, frames: usize) -> Self {
+        let (second, third) = (Self::before_policies(frames), frames - frames / 3);
+        let after_gap = |start: usize, end: usize| ((start + self.gap).min(end)..end).collect();
+        Self { choice: after_gap(second, third), test: after_gap(third, frames), ..self }
     }
 }
 
@@ -84,6 +108,14 @@ mod tests {
     #[test]
     fn without_a_fit_every_frame_sets_thresholds() {
         assert_eq!(Parts::new(10, false, false, Order::Footage, 3, 0).thresholds.len(), 10);
+    }
+
+    #[test]
+    fn policies_are_chosen_on_the_second_third_and_tested_on_the_last() {
+        let parts = Parts::new(Parts::before_policies(100), false, false, Order::Footage, 5, 0).with_policies(100);
+        assert_eq!(parts.thresholds, (0..33).collect::<Vec<_>>());
+        assert_eq!(parts.choice, (38..67).collect::<Vec<_>>());
+        assert_eq!(parts.test, (72..100).collect::<Vec<_>>());
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! `oodwatch check`: everything that `run` would refuse, found before it runs.
 
+use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use oodwatch::config::Config;
 use oodwatch::decode::decode;
-use oodwatch::open;
-use oodwatch::package::Package;
+use oodwatch::open::{self, CalibratedPackage};
 use oodwatch::sink::Sinks;
 use oodwatch::source::{self, ImagesConfig, SourceConfig};
 
@@ -28,8 +28,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
     lines::text(&format!("ok  config   {}", arguments.config.display()))?;
     check_model(&config)?;
+    check_devices(&config)?;
     for camera in &config.camera {
-        let found = check_source(&camera.source)?;
+        let found = check_source(&camera.source).map_err(|error| CliError::in_camera(&config, camera, error))?;
         lines::text(&format!("ok  source   {}: {found}", camera.name))?;
     }
     Sinks::check(&config.sink)?;
@@ -37,36 +38,66 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn check_model(config: &Config) -> anyhow::Result<()> {
-    let package = Package::open(&config.model.package)?;
-    lines::text(&format!("ok  package  {} {}", config.model.package.display(), package.id))?;
-    let criterion = &config.score.name;
-    let opened = open::open(&package, &config.model, criterion.scores())?;
-    let judge = open::judge(&package, &opened.pipeline, criterion)?;
+    let opened = open::open_cameras(config)?;
+    lines::text(&format!("ok  package  {} {}", config.model.package.display(), opened.model_id))?;
+    for calibration in &opened.calibrations {
+        if calibration.id != opened.model_id {
+            lines::text(&format!("ok  package  {} {}", calibration.dir.display(), calibration.id))?;
+        }
+        tell_calibration(config, calibration)?;
+    }
+    Ok(())
+}
+
+fn tell_calibration(config: &Config, by: &CalibratedPackage) -> anyhow::Result<()> {
+    let (inputs, deviation) = (by.self_test.inputs, by.self_test.largest_deviation);
     lines::text(&format!(
-        "ok  infer    {}: {} golden inputs, largest deviation {:.1e} of {:.1e}",
-        opened.pipeline.execution_provider(),
-        opened.self_test.inputs,
-        opened.self_test.largest_deviation,
-        package.golden.tolerance
+        "ok  infer    {}: {inputs} golden inputs, largest deviation {deviation:.1e} of {:.1e}",
+        by.execution_provider, by.tolerance
     ))?;
-    let calibration = judge.calibration();
+    let calibration = by.judge.calibration();
     let threshold = match calibration.per_class {
         Some(_) => "thresholds per class".into(),
         None => format!("threshold {}", calibration.all.threshold()),
     };
     lines::text(&format!(
-        "ok  score    {criterion}: {threshold} for a false-alarm rate of {}, from {} frames",
+        "ok  score    {}: {threshold} for a false-alarm rate of {}, from {} frames",
+        by.judge.criterion(),
         calibration.target,
         calibration.all.scores().len()
-    ))
+    ))?;
+    let policy = config.decide.policy_of(calibration).map_err(CliError::from)?;
+    match (policy, &calibration.policy) {
+        (Some(policy), Some(evidence)) => lines::text(&format!("ok  decide   {policy}; {}", evidence.tested_on)),
+        _ => lines::text("ok  decide   frame: every flagged frame is an alarm"),
+    }
+}
+
+/// Two names may lead to one device, which streams to one reader.
+fn check_devices(config: &Config) -> Result<(), CliError> {
+    let mut known: Vec<(&str, PathBuf)> = Vec::new();
+    for camera in &config.camera {
+        let SourceConfig::V4l2(source) = &camera.source else { continue };
+        // One that is not there is told by the camera's own check.
+        let Ok(device) = fs::canonicalize(&source.device) else { continue };
+        if let Some((other, _)) = known.iter().find(|(_, known)| *known == device) {
+            let shared = CliError::SharedDevice { path: source.device.clone(), device, other: (*other).into() };
+            return Err(CliError::in_camera(config, camera, shared));
+        }
+        known.push((&camera.name, device));
+    }
+    Ok(())
 }
 
 /// Reads until one frame is a picture, and says what it is. A camera is asked, not started.
-fn check_source(config: &SourceConfig) -> anyhow::Result<String> {
+fn check_source(config: &SourceConfig) -> Result<String, CliError> {
     if let SourceConfig::Images(ImagesConfig { path, .. }) = config
         && path.as_os_str() == "-"
     {
         return Ok("a list on stdin, which is left for the run".into());
+    }
+    if let SourceConfig::Faults(faults) = config {
+        return Ok(format!("{}; a script with {} faults", check_source(&faults.source)?, faults.script.len()));
     }
     if let SourceConfig::V4l2(camera) = config {
         return Ok(source::v4l2::check(camera)?);
@@ -84,5 +115,5 @@ fn check_source(config: &SourceConfig) -> anyhow::Result<String> {
             Err(error) => log::warn!("decode: {}: {error}", frame.path.display()),
         }
     }
-    Err(CliError::NothingRead(tried).into())
+    Err(CliError::NothingRead(tried))
 }

@@ -1,13 +1,17 @@
 //! From an error to its exit code. The codes are a contract: scripts and supervisors act on them.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use oodwatch::adopt::AdoptError;
 use oodwatch::calibrate::{CalibrateError, FootageError};
-use oodwatch::config::ConfigError;
+use oodwatch::config::{CameraConfig, Config, ConfigError};
+use oodwatch::decide::DecideError;
 use oodwatch::fit::FitError;
 use oodwatch::infer::InferError;
-use oodwatch::monitor::MonitorError;
+use oodwatch::monitor::{Ended, MonitorError};
 use oodwatch::open::OpenError;
 use oodwatch::package::PackageError;
 use oodwatch::pipeline::PipelineError;
@@ -16,6 +20,7 @@ use oodwatch::self_test::SelfTestError;
 use oodwatch::source::SourceError;
 
 use super::lines;
+use super::process::ProcessError;
 
 const OTHER: u8 = 1;
 const USAGE: u8 = 2;
@@ -33,17 +38,84 @@ pub(crate) enum CliError {
     /// Not one input could be read.
     #[error("none of {0} inputs could be read")]
     NothingRead(u64),
+    /// One of several cameras cannot be opened.
+    #[error("camera {camera}: {source}")]
+    Camera {
+        /// Its name.
+        camera: String,
+        /// Why not.
+        source: Box<CliError>,
+    },
+    /// A source cannot be opened.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A calibration does not give what the config demands.
+    #[error(transparent)]
+    Decide(#[from] DecideError),
+    /// Two cameras are one.
+    #[error("source: {}: is {}, which is camera {other} already", path.display(), device.display())]
+    SharedDevice {
+        /// The name in the config.
+        path: PathBuf,
+        /// Where it leads.
+        device: PathBuf,
+        /// The camera that has it.
+        other: String,
+    },
+    /// Some of several cameras ended badly; of each the log tells why.
+    #[error("{} of {cameras} cameras failed: {}", failed.len(), failed.join(", "))]
+    Cameras {
+        /// Their names.
+        failed: Vec<String>,
+        /// How many cameras there are.
+        cameras: usize,
+        /// The highest of their exit codes.
+        code: u8,
+    },
 }
 
-/// Tells the error on stderr and gives its exit code.
-pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    lines::note(&format!("error: {error}"));
-    ExitCode::from(code(error))
+impl CliError {
+    /// Names the camera where there are several.
+    pub(crate) fn in_camera(config: &Config, camera: &CameraConfig, error: impl Into<Self>) -> Self {
+        match config.camera.as_slice() {
+            [_] => error.into(),
+            _ => Self::Camera { camera: camera.name.clone(), source: Box::new(error.into()) },
+        }
+    }
+
+    /// What several cameras make of a run: nothing where all ended well.
+    pub(crate) fn of_cameras(ended: &[Ended]) -> Option<Self> {
+        let failures = || ended.iter().filter_map(|ended| ended.failure.as_ref().map(|failure| (ended, failure)));
+        let code = failures().map(|(_, failure)| of_monitor(failure)).max()?;
+        let failed = failures().map(|(ended, _)| ended.camera.clone()).collect();
+        Some(Self::Cameras { failed, cameras: ended.len(), code })
+    }
 }
 
-/// The exit code after a panic, whose text is on stderr already.
-pub(crate) fn after_panic() -> ExitCode {
-    ExitCode::from(FAULT)
+/// Whether a thread still runs the network.
+static LEFT_BEHIND: AtomicBool = AtomicBool::new(false);
+
+/// From here on the process ends without taking libraries down: ONNX Runtime and the drivers of an accelerator wait at exit for
+/// what hangs in them, or crash under it.
+pub(crate) fn leave_threads_behind() {
+    LEFT_BEHIND.store(true, Ordering::Relaxed);
+}
+
+/// Ends the process with the code of this outcome, or of a panic, whose text is on stderr already.
+pub(crate) fn end(outcome: thread::Result<anyhow::Result<()>>) -> ExitCode {
+    let code = match outcome {
+        Ok(Ok(())) => 0,
+        Ok(Err(error)) => {
+            lines::note(&format!("error: {error}"));
+            code(&error)
+        }
+        Err(_) => FAULT,
+    };
+    if LEFT_BEHIND.load(Ordering::Relaxed) {
+        // Every line was flushed when it was written.
+        signal_hook::low_level::exit(code.into());
+    }
+    ExitCode::from(code)
 }
 
 fn code(error: &anyhow::Error) -> u8 {
@@ -60,6 +132,7 @@ fn code(error: &anyhow::Error) -> u8 {
         error.downcast_ref().map(of_open),
         error.downcast_ref().map(of_pipeline),
         error.downcast_ref().map(of_monitor),
+        error.downcast_ref().map(of_process),
     ];
     known.into_iter().flatten().next().unwrap_or(OTHER)
 }
@@ -81,7 +154,10 @@ fn of_adopt(error: &AdoptError) -> u8 {
 fn of_cli(error: &CliError) -> u8 {
     match error {
         CliError::Usage(_) => USAGE,
-        CliError::NothingRead(_) => SOURCE,
+        CliError::NothingRead(_) | CliError::Source(_) | CliError::SharedDevice { .. } => SOURCE,
+        CliError::Camera { source, .. } => of_cli(source),
+        CliError::Decide(_) => PACKAGE,
+        CliError::Cameras { code, .. } => *code,
     }
 }
 
@@ -122,11 +198,13 @@ fn of_package(error: &PackageError) -> u8 {
 
 fn of_open(error: &OpenError) -> u8 {
     match error {
+        OpenError::Package(error) => of_package(error),
+        OpenError::Calibration { source, .. } => of_open(source),
         OpenError::Pipeline(error) => of_pipeline(error),
         OpenError::SelfTest(SelfTestError::Infer(error)) => of_infer(error),
         OpenError::SelfTest(SelfTestError::Score(error)) => of_score(error),
         OpenError::SelfTest(SelfTestError::Differs { .. }) | OpenError::OtherInference { .. } => INFERENCE,
-        OpenError::NotCalibrated { .. } | OpenError::Uncalibrated { .. } => PACKAGE,
+        OpenError::NotCalibrated { .. } | OpenError::Uncalibrated { .. } | OpenError::OtherNetwork { .. } => PACKAGE,
     }
 }
 
@@ -149,8 +227,19 @@ fn of_infer(error: &InferError) -> u8 {
 fn of_monitor(error: &MonitorError) -> u8 {
     match error {
         MonitorError::Source(_) | MonitorError::NothingRead { .. } => SOURCE,
-        MonitorError::SourcePanicked => FAULT,
+        MonitorError::SourcePanicked | MonitorError::Panicked { .. } | MonitorError::Latched { .. } => FAULT,
         MonitorError::Infer(error) => of_infer(error),
-        MonitorError::Thread(_) | MonitorError::Sink(_) => OTHER,
+        MonitorError::Thread(_) | MonitorError::Sink(_) | MonitorError::SinkBlocked { .. } => OTHER,
+    }
+}
+
+/// A process or pid file that was named wrongly is usage; what the system does not let one do is not.
+fn of_process(error: &ProcessError) -> u8 {
+    match error {
+        ProcessError::File { .. } | ProcessError::Refused { .. } => OTHER,
+        ProcessError::NotAPidFile { .. }
+        | ProcessError::Taken { .. }
+        | ProcessError::Gone(_)
+        | ProcessError::Deaf(_) => USAGE,
     }
 }

@@ -8,6 +8,8 @@ mod check;
 mod completions;
 pub(crate) mod exit;
 mod lines;
+mod process;
+mod reset;
 mod run;
 mod score;
 mod scores;
@@ -22,8 +24,8 @@ use log::LevelFilter;
     after_help = "Example:\n  oodwatch run --config configs/images.toml\n\nExit codes:\n  \
     0 done (also end of file, SIGTERM, SIGINT, --max-frames, and some unreadable inputs, which are counted)\n  \
     2 usage or config\n  3 model package\n  4 source: no input could be read\n  \
-    5 execution provider, ONNX Runtime or failed self-test\n  6 ended in a fault or a caught panic\n  \
-    1 anything else (a full disk, a broken stdout)"
+    5 execution provider, ONNX Runtime or failed self-test\n  6 ended in a latched fault or a caught panic\n  \
+    1 anything else (a full disk, a broken stdout)\n  Of several cameras that ended differently, the highest."
 )]
 pub(crate) struct Arguments {
     /// How much to log on stderr: off, error, warn, info, debug, trace [default: $RUST_LOG, or info]
@@ -35,8 +37,10 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Watch a source and say a verdict on every frame, as JSON lines
+    /// Watch cameras or footage and say a verdict on every frame, as JSON lines
     Run(run::Arguments),
+    /// Let the latched faults of a running monitor go
+    Reset(reset::Arguments),
     /// Score pictures: one JSON line per picture and score
     Score(score::Arguments),
     /// List the scores, what each reads, and where it was published
@@ -60,6 +64,7 @@ impl Command {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Run(arguments) => run::run(&arguments),
+            Self::Reset(arguments) => reset::run(&arguments),
             Self::Score(arguments) => score::run(&arguments),
             Self::Scores(arguments) => scores::run(&arguments),
             Self::Calibrate(arguments) => calibrate::run(&arguments),

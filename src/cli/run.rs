@@ -2,21 +2,18 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use oodwatch::config::Config;
-use oodwatch::decide::Decider;
-use oodwatch::decode::Decoder;
-use oodwatch::monitor::{Limits, Monitor, Reporter, Summary};
-use oodwatch::open;
-use oodwatch::package::Package;
+use oodwatch::monitor::{Camera, Ended, Limits, Monitor, MonitorError, Orders, Reporter, Summary};
+use oodwatch::open::{self, OpenedCameras};
 use oodwatch::sink::Sinks;
-use oodwatch::source;
+use oodwatch::source::{self, Source};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::exit::CliError;
+use super::exit::{self, CliError};
 use super::lines;
+use super::process::{PidFile, RESET};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  oodwatch run --config configs/images.toml --max-frames 100")]
@@ -24,12 +21,15 @@ pub(crate) struct Arguments {
     /// The config file; configs/reference.toml lists every key
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Stop after this many frames
+    /// Stop after this many frames of each camera
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_frames: Option<u64>,
     /// Stop after this many seconds
     #[arg(long, value_name = "S", value_parser = seconds)]
     duration: Option<Duration>,
+    /// Keep this process's id in a file while it runs, for `oodwatch reset --pid-file`
+    #[arg(long, value_name = "FILE")]
+    pid_file: Option<PathBuf>,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -38,57 +38,82 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let stop = stop_on_signals()?;
+    let orders = orders_by_signals()?;
+    let _pid_file = arguments.pid_file.as_deref().map(PidFile::write).transpose()?;
     let config = Config::load(&arguments.config)?;
-    let camera = config.camera.first().ok_or_else(|| CliError::Usage("no camera".into()))?;
-    let package = Package::open(&config.model.package)?;
-    let criterion = &config.score.name;
-    let opened = open::open(&package, &config.model, criterion.scores())?;
-    let judge = open::judge(&package, &opened.pipeline, criterion)?;
-    let reporter = Reporter {
-        camera: camera.name.clone(),
-        classes: package.manifest.classes.clone(),
-        criterion: criterion.clone(),
-        threshold: judge.calibration().all.threshold(),
-        execution_provider: opened.pipeline.execution_provider().to_string(),
-        model: package.id.clone(),
-        run_id: Reporter::new_run_id(),
-        deadline_ms: config.decide.deadline_ms,
-        alive: 0,
-    };
-    let source = source::open(&camera.source)?;
+    let opened = open::open_cameras(&config)?;
+    let sources = open_sources(&config)?;
     let started = Instant::now();
-    let monitor = Monitor {
-        decoder: Decoder::default(),
-        pipeline: opened.pipeline,
-        judge,
-        decider: Decider::new(&config.decide, started),
-        reporter,
-        sinks: Sinks::open(&config.sink)?,
-    };
+    let cameras = cameras(&config, &opened, sources)?;
+    let monitor = Monitor { network: opened.pipeline, sinks: Sinks::open(&config.sink)? };
     let limits = Limits { max_frames: arguments.max_frames, duration: arguments.duration };
-    let summary = monitor.run(source, limits, &stop)?;
-    tell(&summary, started.elapsed());
-    Ok(())
+    let mut ended = monitor.run(cameras, limits, &orders).inspect_err(|_| exit::leave_threads_behind())?;
+    if ended.iter().any(|ended| ended.left_behind) {
+        exit::leave_threads_behind();
+    }
+    let alone = match ended.as_mut_slice() {
+        [one] => one.failure.take(),
+        _ => None,
+    };
+    if let Some(failure) = alone {
+        // Everything was counted, though it ended badly.
+        if matches!(failure, MonitorError::Latched { .. }) {
+            tell(&ended, started.elapsed());
+        }
+        return Err(failure.into());
+    }
+    tell(&ended, started.elapsed());
+    CliError::of_cameras(&ended).map_or(Ok(()), |failed| Err(failed.into()))
 }
 
-/// SIGTERM and SIGINT set a flag that every loop looks at; a second signal ends the process at once.
-fn stop_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
+fn open_sources(config: &Config) -> anyhow::Result<Vec<Box<dyn Source>>> {
+    let cameras = config.camera.iter();
+    cameras
+        .map(|camera| Ok(source::open(&camera.source).map_err(|error| CliError::in_camera(config, camera, error))?))
+        .collect()
+}
+
+fn cameras(config: &Config, opened: &OpenedCameras, sources: Vec<Box<dyn Source>>) -> anyhow::Result<Vec<Camera>> {
+    let run_id = Reporter::new_run_id();
+    let parts = config.camera.iter().zip(opened.of_cameras()).zip(sources);
+    parts
+        .map(|((camera, by), source)| {
+            let made = Camera::new(source, camera, config, by, &run_id);
+            Ok(made.map_err(|error| CliError::in_camera(config, camera, error))?)
+        })
+        .collect()
+}
+
+/// SIGTERM and SIGINT set a flag that every loop looks at; a second signal ends the process at once. SIGUSR1 sets another.
+fn orders_by_signals() -> anyhow::Result<Orders> {
+    let orders = Orders::default();
     for signal in [SIGTERM, SIGINT] {
         // The order matters: the first signal finds the flag unset, the second finds it set.
-        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop))?;
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&orders.stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&orders.stop))?;
     }
-    Ok(stop)
+    signal_hook::flag::register(RESET.as_raw(), Arc::clone(&orders.reset))?;
+    Ok(orders)
 }
 
-fn tell(summary: &Summary, elapsed: Duration) {
-    let Summary { captured, judged, flagged, dropped, bad, silent, stopped } = summary;
+/// A line for each of several cameras, and one for all.
+fn tell(ended: &[Ended], elapsed: Duration) {
+    if let [_, _, ..] = ended {
+        for Ended { camera, summary, failure, .. } in ended {
+            let failed = if failure.is_some() { "failed: " } else { "" };
+            lines::note(&format!("camera {camera}: {failed}{}", counts(summary, elapsed)));
+        }
+    }
+    let total = Summary::total(ended.iter().map(|ended| &ended.summary));
+    let how = if total.stopped { "stopped by a signal" } else { "done" };
+    lines::note(&format!("{how}: {}", counts(&total, elapsed)));
+}
+
+fn counts(summary: &Summary, elapsed: Duration) -> String {
+    let Summary { captured, judged, flagged, dropped, bad, silent, .. } = summary;
     let rate = *judged as f64 / elapsed.as_secs_f64().max(f64::EPSILON);
-    let how = if *stopped { "stopped by a signal" } else { "done" };
-    lines::note(&format!(
-        "{how}: {captured} frames captured = {judged} judged + {dropped} dropped + {bad} bad; {flagged} flagged; \
+    format!(
+        "{captured} frames captured = {judged} judged + {dropped} dropped + {bad} bad; {flagged} flagged; \
          {silent} deadlines passed without a judged frame; {rate:.1} frames/s"
-    ));
+    )
 }

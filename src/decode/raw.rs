@@ -191,7 +191,7 @@ impl RawLayout {
     }
 
     /// The first plane and whatever follows it.
-    pub(super) fn planes<'b>(&self, bytes: &'b [u8]) -> Result<(&'b [u8], &'b [u8]), DecodeError> {
+    pub(crate) fn planes<'b>(&self, bytes: &'b [u8]) -> Result<(&'b [u8], &'b [u8]), DecodeError> {
         let wanted = self.frame_bytes();
         match bytes.get(..wanted) {
             Some(frame) => Ok(frame.split_at(self.stride_bytes * self.height_px as usize)),

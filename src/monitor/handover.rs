@@ -1,4 +1,4 @@
-//! The bounded hand-over between the source's thread and the judging one, and the count of what passes through it.
+//! The bounded hand-over between a camera's thread and the judging one, and the count of what passes through it.
 //!
 //! Footage waits: a full hand-over holds its source back. A live source cannot wait: its newest frame takes the place of one
 //! that nobody has taken yet, and that one is counted as dropped.
@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 
+use super::bell::Bell;
 use super::{MonitorError, Summary};
 use crate::source::{Condition, Frame, Live, Source, SourceError};
 
@@ -16,32 +16,31 @@ use crate::source::{Condition, Frame, Live, Source, SourceError};
 const WAITING_FRAMES: usize = 2;
 /// Frames of a live source that may wait: the newest.
 const WAITING_LIVE_FRAMES: usize = 1;
-/// How long a source may take to notice that it is no longer wanted.
-const END_PATIENCE: Duration = Duration::from_secs(2);
 
-/// The judging end.
+/// The end where frames are taken, by the judging thread, and counted, by whoever speaks. Dropped, it lets its source go.
 pub(super) struct Handover {
     shared: Arc<Shared>,
     unwanted: Arc<AtomicBool>,
     live: Option<Arc<Live>>,
-    thread: JoinHandle<Result<(), SourceError>>,
+    thread: JoinHandle<()>,
 }
 
-/// What came of waiting.
+/// What was there.
 pub(super) enum Received {
     /// A frame.
     Frame(Frame),
-    /// Nothing within the time.
+    /// Nothing yet; the bell will ring.
     Nothing,
-    /// The source has ended, well or badly; [`Handover::finish`] tells.
-    End,
+    /// The source's last word. It is said once.
+    End(Result<(), MonitorError>),
 }
 
 /// What the two threads share.
-#[derive(Default)]
 struct Shared {
     queue: Mutex<Queue>,
-    changed: Condvar,
+    /// There may be room for another frame.
+    room: Condvar,
+    bell: Arc<Bell>,
 }
 
 #[derive(Default)]
@@ -51,46 +50,59 @@ struct Queue {
     delivered: u64,
     /// Those of them that nobody will judge.
     dropped: u64,
-    /// Nothing more will come.
-    ended: bool,
+    /// Whether one was taken and is not yet judged or found bad.
+    in_hand: bool,
+    /// Nothing more will come; this is why.
+    last_word: Option<Result<(), MonitorError>>,
     /// Nobody will take anything more.
     closed: bool,
 }
 
 impl Handover {
-    /// Sets the source to work in a thread of its own, until it has captured `max_frames`.
-    pub(super) fn start(mut source: Box<dyn Source>, max_frames: Option<u64>) -> Result<Self, MonitorError> {
-        let shared = Arc::new(Shared::default());
+    /// Sets the source to work in a thread of its own, until it has captured `max_frames`. What it hands over rings `bell`.
+    pub(super) fn start(
+        mut source: Box<dyn Source>,
+        max_frames: Option<u64>,
+        bell: &Arc<Bell>,
+    ) -> Result<Self, MonitorError> {
+        let shared = Arc::new(Shared { queue: Mutex::default(), room: Condvar::new(), bell: Arc::clone(bell) });
         let unwanted = Arc::new(AtomicBool::new(false));
         let live = source.live();
         let (theirs, stop, their_live) = (Arc::clone(&shared), Arc::clone(&unwanted), live.clone());
-        let read_all = move || {
-            let ending = Ending(theirs);
-            while let Some(frame) = source.next_frame(&stop)? {
-                let captured = ending.0.push(frame, their_live.is_some()) + dropped_in(their_live.as_deref());
-                if stop.load(Ordering::Relaxed) || max_frames.is_some_and(|max| captured >= max) {
-                    break;
-                }
-            }
-            Ok(())
+        let work = move || {
+            // Until another end is reached it is one by panic.
+            let mut ending = Ending { shared: theirs, last_word: Some(Err(MonitorError::SourcePanicked)) };
+            let read = read_all(&mut *source, &ending.shared, their_live.as_deref(), max_frames, &stop);
+            drop(source);
+            ending.last_word = Some(read.map_err(MonitorError::Source));
         };
-        let thread = thread::Builder::new().name("source".into()).spawn(read_all).map_err(MonitorError::Thread)?;
+        let thread = thread::Builder::new().name("source".into()).spawn(work).map_err(MonitorError::Thread)?;
         Ok(Self { shared, unwanted, live, thread })
     }
 
-    /// Waits for a frame, at most `patience`.
-    pub(super) fn receive(&mut self, patience: Duration) -> Received {
-        let idle = |queue: &mut Queue| queue.waiting.is_empty() && !queue.ended;
-        let waited = self.shared.changed.wait_timeout_while(self.shared.lock(), patience, idle);
-        let (mut queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
+    /// Takes what is there, without waiting.
+    pub(super) fn take(&self) -> Received {
+        let mut queue = self.shared.lock();
         match queue.waiting.pop_front() {
             Some(frame) => {
-                self.shared.changed.notify_all();
+                queue.in_hand = true;
+                self.shared.room.notify_all();
                 Received::Frame(frame)
             }
-            None if queue.ended => Received::End,
-            None => Received::Nothing,
+            None => queue.last_word.take().map_or(Received::Nothing, Received::End),
         }
+    }
+
+    /// The frame that was taken is judged, or bad, and is counted as that.
+    pub(super) fn put_down(&self) {
+        self.shared.lock().in_hand = false;
+    }
+
+    /// Nobody will come back for the frame that was taken: if there is one, it is counted as dropped. Whether there is.
+    pub(super) fn abandon(&self) -> bool {
+        let mut queue = self.shared.lock();
+        queue.dropped += u64::from(queue.in_hand);
+        std::mem::take(&mut queue.in_hand)
     }
 
     /// How the source is; footage always streams.
@@ -106,23 +118,38 @@ impl Handover {
         summary.dropped = queue.dropped + inside;
     }
 
-    /// Tells the source to stop, counts what is still waiting as dropped, and gives the source's last word. A source that
-    /// hangs is left to the end of the process.
-    pub(super) fn finish(self, summary: &mut Summary) -> Result<(), MonitorError> {
+    /// Tells the source to stop, and counts what is still waiting as dropped.
+    pub(super) fn release(&self) {
         self.unwanted.store(true, Ordering::Relaxed);
         self.shared.close();
-        let since = Instant::now();
-        while !self.thread.is_finished() {
-            if since.elapsed() > END_PATIENCE {
-                log::warn!("source: does not stop; leaving it behind");
-                self.count(summary);
-                return Ok(());
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-        self.count(summary);
-        self.thread.join().map_err(|_| MonitorError::SourcePanicked)?.map_err(MonitorError::Source)
     }
+
+    /// Whether the source and its thread are gone.
+    pub(super) fn is_over(&self) -> bool {
+        self.thread.is_finished()
+    }
+}
+
+impl Drop for Handover {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+fn read_all(
+    source: &mut dyn Source,
+    shared: &Shared,
+    live: Option<&Live>,
+    max_frames: Option<u64>,
+    stop: &AtomicBool,
+) -> Result<(), SourceError> {
+    while let Some(frame) = source.next_frame(stop)? {
+        let captured = shared.push(frame, live.is_some()) + dropped_in(live);
+        if stop.load(Ordering::Relaxed) || max_frames.is_some_and(|max| captured >= max) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Frames that a live source captured but did not deliver.
@@ -140,7 +167,7 @@ impl Shared {
         let mut queue = self.lock();
         if !live {
             let full = |queue: &mut Queue| queue.waiting.len() >= WAITING_FRAMES && !queue.closed;
-            queue = self.changed.wait_while(queue, full).unwrap_or_else(PoisonError::into_inner);
+            queue = self.room.wait_while(queue, full).unwrap_or_else(PoisonError::into_inner);
         }
         queue.delivered += 1;
         if queue.closed {
@@ -152,8 +179,10 @@ impl Shared {
             queue.waiting.pop_front();
             queue.dropped += 1;
         }
-        self.changed.notify_all();
-        queue.delivered
+        let delivered = queue.delivered;
+        drop(queue);
+        self.bell.ring();
+        delivered
     }
 
     fn close(&self) {
@@ -161,17 +190,20 @@ impl Shared {
         queue.closed = true;
         queue.dropped += queue.waiting.len() as u64;
         queue.waiting.clear();
-        self.changed.notify_all();
+        self.room.notify_all();
     }
 }
 
-/// Tells the judging end that the source's thread is over, also when it panics.
-struct Ending(Arc<Shared>);
+/// Gives the judging end the source's last word, also when the source panics.
+struct Ending {
+    shared: Arc<Shared>,
+    last_word: Option<Result<(), MonitorError>>,
+}
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        self.0.lock().ended = true;
-        self.0.changed.notify_all();
+        self.shared.lock().last_word = self.last_word.take();
+        self.shared.bell.ring();
     }
 }
 

@@ -1,4 +1,4 @@
-//! Words verdicts: joins what is known about a frame with what is constant over a run.
+//! Words the verdicts on one camera: joins what is known about a frame with what is constant over a run.
 
 use std::process;
 use std::time::{Duration, Instant};
@@ -8,11 +8,14 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::Summary;
 use crate::calibrate::{Criterion, Judgement};
-use crate::decide::Decision;
+use crate::config::CameraConfig;
+use crate::decide::{DecideConfig, Decision, Policy, Reading};
+use crate::health::Finding;
+use crate::open::CalibratedPackage;
 use crate::pipeline::{Judged, Timings};
 use crate::verdict::{Kind, SCHEMA, StagesUs, Verdict};
 
-/// What all verdicts of a run share, and their running number.
+/// What all verdicts on a camera share, and their running number.
 #[derive(Debug, Clone)]
 pub struct Reporter {
     /// Name of the camera.
@@ -23,15 +26,17 @@ pub struct Reporter {
     pub criterion: Criterion,
     /// Its threshold over all classes, for verdicts without a frame.
     pub threshold: f32,
+    /// What raises the alarm.
+    pub policy: &'static str,
     /// Execution provider of the network.
     pub execution_provider: String,
-    /// Package id.
+    /// Id of the package whose calibration judges the frames.
     pub model: String,
-    /// Tells runs apart.
+    /// Tells runs apart; the same for all cameras of a run.
     pub run_id: String,
     /// Longest time between two verdicts, in milliseconds.
     pub deadline_ms: u64,
-    /// Verdicts so far.
+    /// Verdicts on this camera so far.
     pub alive: u64,
 }
 
@@ -41,17 +46,43 @@ pub(super) struct Spoken {
     /// Number and capture time of the frame, the latter on the wall and on the clock of its age.
     pub(super) frame: Option<(u64, Timestamp, Instant)>,
     pub(super) judged: Option<(Judged, Judgement)>,
+    /// What is wrong with the picture.
+    pub(super) health: Vec<Finding>,
+    /// Where the policy over time stands after the frame.
+    pub(super) reading: Option<Reading>,
     pub(super) stages: StagesUs,
 }
 
 impl Spoken {
     /// A verdict on the absence of frames.
     pub(super) fn without_frame(decision: Decision) -> Self {
-        Self { decision, frame: None, judged: None, stages: StagesUs::default() }
+        Self { decision, frame: None, judged: None, health: Vec::new(), reading: None, stages: StagesUs::default() }
     }
 }
 
 impl Reporter {
+    /// For a camera that is judged by this calibration, and whose alarms a policy over time raises where there is one.
+    pub fn new(
+        camera: &CameraConfig,
+        by: &CalibratedPackage,
+        decide: &DecideConfig,
+        policy: Option<Policy>,
+        run_id: &str,
+    ) -> Self {
+        Self {
+            camera: camera.name.clone(),
+            classes: by.classes.clone(),
+            criterion: by.judge.criterion().clone(),
+            threshold: by.judge.calibration().all.threshold(),
+            policy: policy.map_or("frame", |policy| policy.name()),
+            execution_provider: by.execution_provider.to_string(),
+            model: by.id.clone(),
+            run_id: run_id.into(),
+            deadline_ms: decide.deadline_ms,
+            alive: 0,
+        }
+    }
+
     /// An identifier for a run that starts now: its time and process.
     pub fn new_run_id() -> String {
         format!("{}-{}", Timestamp::now().strftime("%Y%m%dT%H%M%S%3fZ"), process::id())
@@ -60,7 +91,7 @@ impl Reporter {
     /// The next verdict.
     pub(super) fn word(&mut self, spoken: Spoken, summary: &Summary) -> Verdict {
         self.alive += 1;
-        let Spoken { decision, frame, judged, stages } = spoken;
+        let Spoken { decision, frame, judged, health, reading, stages } = spoken;
         let judgement = judged.as_ref().map(|(_, judgement)| *judgement);
         let top = judged.as_ref().and_then(|(judged, _)| judged.top_class);
         Verdict {
@@ -75,10 +106,14 @@ impl Reporter {
             state: decision.state,
             reasons: decision.reasons,
             flag: judgement.map(|judgement| judgement.flag),
+            health,
             score: judgement.and_then(|judgement| judgement.score),
             score_name: self.criterion.clone(),
             threshold: judgement.map_or(self.threshold, |judgement| judgement.threshold),
             p_value: judgement.and_then(|judgement| judgement.p_value),
+            policy: self.policy.into(),
+            alarm_statistic: reading.map(|reading| reading.statistic),
+            alarm_threshold: reading.map(|reading| reading.threshold),
             class: top.and_then(|(index, _)| self.classes.get(index).cloned()),
             confidence: top.map(|(_, confidence)| confidence).filter(|confidence| confidence.is_finite()),
             dropped: summary.dropped,
@@ -94,10 +129,11 @@ impl Reporter {
 }
 
 /// The durations of a verdict's stages.
-pub(super) fn stages(decode: Duration, timings: &Timings, decide: Duration) -> StagesUs {
+pub(super) fn stages(decode: Duration, health: Duration, timings: &Timings, decide: Duration) -> StagesUs {
     let us = |time: Duration| Some(time.as_micros() as u64);
     StagesUs {
         decode: us(decode),
+        health: us(health),
         preprocess: us(timings.preprocess),
         infer: us(timings.infer),
         score: us(timings.score),

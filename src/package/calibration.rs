@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tensors::{TensorWriter, Tensors, all_finite};
 use super::{CALIBRATION_FILE, Manifest, PackageError};
-use crate::calibrate::{Fusion, Reference, ScoreCalibration, Target};
+use crate::calibrate::{CalibratedPolicy, Criterion, Fusion, Reference, ScoreCalibration, Target};
 use crate::score::{Fitted, Parameters, ScoreName, State};
 
 /// What was learned from in-distribution frames.
@@ -54,6 +54,9 @@ struct Description {
     precision: String,
     execution_provider: String,
     targets: BTreeMap<String, Target>,
+    /// Per score or fusion: what raises the alarm over time, where that was calibrated.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    policies: BTreeMap<String, CalibratedPolicy>,
     parameters: Parameters,
     fitted_images: usize,
     fitted_origin: String,
@@ -72,7 +75,7 @@ impl Calibration {
             problem: error.to_string(),
         })?;
         let head = parse_head(&tensors, manifest)?;
-        let mut thresholds = Thresholds::parse(&tensors, &description.targets, manifest.class_count())?;
+        let mut thresholds = Thresholds::parse(&tensors, &description, manifest.class_count())?;
         Ok(Self {
             head,
             fitted: parse_fitted(&tensors, &description)?,
@@ -109,12 +112,24 @@ impl Calibration {
                 precision: self.precision.clone(),
                 execution_provider: self.execution_provider.clone(),
                 targets: self.named().map(|(name, score)| (name, score.target)).collect(),
+                policies: self.named().filter_map(|(name, score)| Some((name, score.policy.clone()?))).collect(),
                 parameters: self.fitted.parameters.clone(),
                 fitted_images: self.fitted.images,
                 fitted_origin: self.fitted.origin.clone(),
                 numbers: numbers.collect(),
             },
         )
+    }
+
+    /// Gives a criterion its policy over time; one that is not calibrated gets none.
+    pub fn set_policy(&mut self, criterion: &Criterion, policy: CalibratedPolicy) {
+        let calibration = match criterion {
+            Criterion::Score(score) => self.scores.get_mut(score),
+            Criterion::Fusion(fusion) => self.fusions.get_mut(fusion),
+        };
+        if let Some(calibration) = calibration {
+            calibration.policy = Some(policy);
+        }
     }
 
     /// Scores, then fusions, with their names.
@@ -174,14 +189,17 @@ fn parse_fitted(tensors: &Tensors<'_>, description: &Description) -> Result<Fitt
 struct Thresholds(BTreeMap<String, ScoreCalibration>);
 
 impl Thresholds {
-    fn parse(tensors: &Tensors<'_>, targets: &BTreeMap<String, Target>, classes: usize) -> Result<Self, PackageError> {
+    fn parse(tensors: &Tensors<'_>, description: &Description, classes: usize) -> Result<Self, PackageError> {
         let names = tensors.names_under("scores/");
         let calibration = |name: &String| {
-            let target = *targets.get(name).ok_or_else(|| PackageError::Metadata {
-                file: CALIBRATION_FILE.into(),
-                key: "targets",
-                problem: format!("target of {name} is missing"),
-            })?;
+            let wrong = |key, problem| PackageError::Metadata { file: CALIBRATION_FILE.into(), key, problem };
+            let missing = || wrong("targets", format!("target of {name} is missing"));
+            let target = *description.targets.get(name).ok_or_else(missing)?;
+            let policy = description.policies.get(name).cloned();
+            policy
+                .iter()
+                .try_for_each(|calibrated| calibrated.policy.check())
+                .map_err(|problem| wrong("policies", format!("{name}: {problem}")))?;
             let of_class = |class: usize| parse_reference(tensors, &format!("{name}/{class}"), target);
             // One class that has scores of its own means that every class must.
             let per_class = names.iter().any(|other| other.starts_with(&format!("{name}/")));
@@ -191,6 +209,7 @@ impl Thresholds {
                     target,
                     all: parse_reference(tensors, name, target)?,
                     per_class: per_class.then(|| (0..classes).map(of_class).collect()).transpose()?,
+                    policy,
                 },
             ))
         };

@@ -7,7 +7,8 @@ use std::path::Path;
 use ndarray::{Array, array};
 
 use super::*;
-use crate::calibrate::{Fusion, ScoreCalibration, Target};
+use crate::calibrate::{CalibratedPolicy, Criterion, Delay, FalseAlarms, Fusion, ScoreCalibration, Target};
+use crate::decide::policy::{Policy, Rule};
 use crate::score::{Fitted, Parameters, ScoreName, State};
 
 const MODEL: &[u8] = b"not an ONNX file; a package does not look inside";
@@ -104,6 +105,50 @@ fn what_is_written_is_read_back_the_same() {
     assert_eq!(package.calibration, calibration());
     assert_eq!(package.golden, golden());
     assert_eq!(Manifest { files: BTreeMap::new(), ..package.manifest }, manifest());
+}
+
+/// What `oodwatch calibrate` puts beside a score's threshold.
+fn policy(window: u32) -> CalibratedPolicy {
+    CalibratedPolicy {
+        policy: Policy { rule: Rule::KOfN { level: 0.01, window, enter: 3, leave: 1 }, max_gap_s: 1.0 },
+        max_false_alarms_per_hour: 1.0,
+        chosen_on: FalseAlarms { alarms: 0, hours: 1.0, hours_in_alarm: 0.0 },
+        tested_on: FalseAlarms { alarms: 1, hours: 1.1, hours_in_alarm: 0.1 },
+        frame_by_frame: FalseAlarms { alarms: 30, hours: 1.0, hours_in_alarm: 0.2 },
+        block_s: 2.0,
+        frames_per_second: 30.0,
+        delay: Delay { cuts: 64, missed: 1, mean_s: 0.5, most_s: Some(1.0), worst_s: None },
+        unknown: "a model".into(),
+    }
+}
+
+#[test]
+fn policies_survive_too_and_bad_ones_are_refused_by_name() {
+    let fusion: Fusion = "fisher(energy,msp)".parse().unwrap();
+    let with = |window: u32| {
+        let mut calibration = calibration();
+        calibration.set_policy(&Criterion::Score(ScoreName::Energy), policy(window));
+        calibration.set_policy(&Criterion::Fusion(fusion.clone()), policy(window));
+        calibration
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let (good, bad) = (dir.path().join("good"), dir.path().join("bad"));
+    write(&good, MODEL, manifest(), &with(5), &golden()).unwrap();
+    assert_eq!(Package::open(&good).unwrap().calibration, with(5));
+    write(&bad, MODEL, manifest(), &with(2), &golden()).unwrap();
+    let error = refusal(&bad);
+    for part in ["policies", "energy", "3 of 2 frames", "out of range"] {
+        assert!(error.contains(part), "{part:?} is missing from: {error}");
+    }
+}
+
+/// Packages that were written before there were policies hold no word of them; nor do those without one now.
+#[test]
+fn a_package_without_policies_is_what_it_always_was() {
+    let (_dir, path) = written();
+    let bytes = fs::read(path.join(CALIBRATION_FILE)).unwrap();
+    assert!(!String::from_utf8_lossy(&bytes).contains("policies"));
+    assert!(Package::open(&path).unwrap().calibration.scores.values().all(|score| score.policy.is_none()));
 }
 
 #[test]

@@ -1,9 +1,11 @@
-//! Where frames come from: pictures on disk, a video file through an ffmpeg child process, or a camera by V4L2.
+//! Where frames come from: pictures on disk, a video file through an ffmpeg child process, or a camera by V4L2; each of
+//! them also with faults, to rehearse.
 //!
 //! A source reads and stamps frames, nothing more; what they contain is for [`crate::decode`]. It runs in a thread
 //! of its own and must look at the stop flag wherever it waits.
 
 pub mod cameras;
+pub mod faults;
 mod ffmpeg;
 pub mod images;
 mod live;
@@ -24,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decode::Content;
 
+pub use faults::{Faults, FaultsConfig};
 pub use ffmpeg::{FFMPEG_VARIABLE, find as find_ffmpeg};
 pub use images::{Images, ImagesConfig};
 pub use live::{Condition, Live};
@@ -44,6 +47,36 @@ pub enum SourceConfig {
     Video(VideoConfig),
     /// A camera.
     V4l2(V4l2Config),
+    /// One of the others, with faults.
+    Faults(FaultsConfig),
+}
+
+/// A value that a source cannot work with.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("camera.source.{key} is {found}, wanted {wanted}")]
+pub struct WrongValue {
+    /// Its key, below `camera.source`. Tables of an array are counted from 1.
+    pub key: String,
+    /// What it holds.
+    pub found: String,
+    /// What it may hold.
+    pub wanted: &'static str,
+}
+
+impl SourceConfig {
+    /// The first value that is out of range.
+    pub fn wrong_value(&self) -> Option<WrongValue> {
+        let wrong = |key: &str, found, wanted| WrongValue { key: key.into(), found, wanted };
+        match self {
+            Self::Images(ImagesConfig { frames_per_second: rate, .. }) => (!(0.001..=10_000.0).contains(rate))
+                .then(|| wrong("images.frames_per_second", rate.to_string(), "0.001 to 10000")),
+            Self::Video(_) => None,
+            Self::V4l2(camera) => {
+                camera.wrong_value().map(|(key, found, wanted)| wrong(&format!("v4l2.{key}"), found, wanted))
+            }
+            Self::Faults(faults) => faults.wrong_value(),
+        }
+    }
 }
 
 /// One frame on its way.
@@ -136,6 +169,9 @@ pub enum SourceError {
         /// How long, in milliseconds.
         waited_ms: u64,
     },
+    /// The config of the source has a wrong value.
+    #[error("source: {0}")]
+    Value(#[from] WrongValue),
     /// The camera cannot be used.
     #[error("source: {}: {source}", path.display())]
     Camera {
@@ -155,6 +191,7 @@ pub fn open(config: &SourceConfig) -> Result<Box<dyn Source>, SourceError> {
         SourceConfig::Images(config) => Box::new(Images::open(config)?),
         SourceConfig::Video(config) => Box::new(Video::open(config)?),
         SourceConfig::V4l2(config) => Box::new(V4l2::open(config)?),
+        SourceConfig::Faults(config) => Box::new(Faults::open(config)?),
     })
 }
 

@@ -31,15 +31,16 @@ fn a_missing_file_is_code_2() {
 }
 
 #[test]
-fn two_cameras_are_refused() {
+fn cameras_of_the_same_name_are_refused() {
     let bench = Bench::new();
     bench.config("[camera.source.images]\npath = \"a\"\n[[camera]]\n[camera.source.images]\npath = \"b\"");
-    bench.run(&["run", "--config", "config.toml"]).expect(2, &["camera is 2 tables, wanted exactly one"]);
+    let said = "camera.name is \"camera\" in [[camera]] number 1 and number 2, wanted a name";
+    bench.run(&["run", "--config", "config.toml"]).expect(2, &[said]);
 }
 
 #[test]
 fn the_shipped_configs_are_sound() {
-    for name in ["configs/images.toml", "configs/video.toml", "configs/v4l2.toml"] {
-        Config::load(Path::new(name)).unwrap();
+    for name in ["images", "video", "v4l2", "cameras", "faults"] {
+        Config::load(Path::new(&format!("configs/{name}.toml"))).unwrap();
     }
 }

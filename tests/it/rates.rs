@@ -32,6 +32,7 @@ fn wanted(fusions: &[Fusion], scores: &[ScoreName]) -> Wanted {
         refit: Some(parameters),
         target: Target::rate(RATE),
         per_class: false,
+        policies: false,
         order: Order::Shuffled,
         origin: "synthetic".into(),
     }

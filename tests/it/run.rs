@@ -67,8 +67,12 @@ fn a_verdict_has_exactly_the_fields_of_the_contract() {
         "reasons",
         "score",
         "score_name",
+        "health",
         "threshold",
         "p_value",
+        "policy",
+        "alarm_statistic",
+        "alarm_threshold",
         "class",
         "confidence",
         "dropped",
@@ -84,7 +88,7 @@ fn a_verdict_has_exactly_the_fields_of_the_contract() {
     let fields: Vec<_> = line.as_object().unwrap().keys().cloned().collect();
     assert_eq!(fields, wanted);
     let stages: Vec<_> = line["stages_us"].as_object().unwrap().keys().cloned().collect();
-    assert_eq!(stages, ["decide", "decode", "infer", "preprocess", "score"]);
+    assert_eq!(stages, ["decide", "decode", "health", "infer", "preprocess", "score"]);
     assert_eq!((line["type"].as_str(), line["camera"].as_str()), (Some("verdict"), Some("front")));
     assert!(line["captured_at"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use oodwatch::score::Parameters;
+use oodwatch::score::{Parameters, ScoreName};
 use serde::{Deserialize, Serialize};
 
 use super::EvaluateError;
@@ -37,6 +37,9 @@ pub struct EvaluateConfig {
     /// no fit are judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fit: Option<DataSource>,
+    /// Scores to judge by; without, every one that the network and `fit` allow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scores: Vec<ScoreName>,
     /// Settings of the scores.
     #[serde(default)]
     pub parameters: Parameters,

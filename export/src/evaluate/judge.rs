@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use indicatif::ProgressBar;
 use oodwatch::preprocess::Preprocessor;
 use oodwatch::score::{ScoreName, Scorers};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tch::{Tensor, no_grad};
 
 use super::EvaluateError;
@@ -25,7 +25,7 @@ pub(super) struct Judged {
 }
 
 /// Mean L2 norms of F over the locations of ID pictures.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Norms {
     /// Of background locations; null when there are none.
     pub background: Option<f64>,
@@ -118,11 +118,11 @@ impl NormSums {
         let targets: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
         let targets = Tensor::from_slice(&targets);
         let (weight, bias) = (trained.net.head_weight(), trained.net.head_bias());
-        let term = no_grad(|| background_loss(&forward.feature_map, weight, bias, &targets, rule));
+        let term = no_grad(|| background_loss(&forward.feature_map, weight, bias, &targets, rule, false));
         let size = forward.feature_map.size();
         let locations = (size[0] * size[2] * size[3]) as f64;
         let count = term.count.double_value(&[]);
-        self.background += term.loss.double_value(&[]) * count;
+        self.background += term.norm.double_value(&[]) * count;
         self.background_count += count;
         self.foreground += term.foreground_norm.double_value(&[]) * (locations - count);
         self.locations += locations;

@@ -4,101 +4,35 @@
 //! what a robot gets; the network itself runs in libtorch, which export holds equal to ONNX Runtime.
 
 mod config;
+mod error;
 mod judge;
 mod report;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use oodwatch::evaluation::{EvaluationError, detection};
-use oodwatch::fit::FitError;
+use oodwatch::evaluation::detection;
 use oodwatch::package::Head;
 use oodwatch::package::sha256_hex;
-use oodwatch::score::{Fitted, Model, ScoreError, ScoreName, Scorers};
-use thiserror::Error;
+use oodwatch::score::{Fitted, Model, ScoreName, Scorers};
 
 pub use config::{EvaluateConfig, Group, NetworkConfig, OodConfig};
+pub use error::EvaluateError;
 pub use judge::Norms;
 pub use report::{NetworkReport, Report, ScoreReport, SetReport};
 
-use crate::config::ConfigError;
 use crate::data::DataSource;
 use crate::files::write_whole;
 use crate::fitting::FitTask;
-use crate::pictures::{PictureError, Pictures};
+use crate::pictures::Pictures;
 use crate::progress;
-use crate::trained::{Trained, TrainedError};
+use crate::trained::Trained;
 use judge::{Judged, Task, judge};
 
 /// Name of the file for programs.
 const METRICS_FILE: &str = "metrics.json";
 /// Name of the file for people.
 const TABLE_FILE: &str = "table.md";
-
-/// Why an evaluation stopped.
-#[derive(Debug, Error)]
-pub enum EvaluateError {
-    /// The config cannot be read.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// A value of the config is out of range.
-    #[error("config: {key}: found {found}, wanted {wanted}")]
-    Value {
-        /// The key.
-        key: &'static str,
-        /// What it holds.
-        found: String,
-        /// What it may hold.
-        wanted: &'static str,
-    },
-    /// A checkpoint cannot be used.
-    #[error(transparent)]
-    Trained(#[from] TrainedError),
-    /// Pictures cannot be read.
-    #[error(transparent)]
-    Pictures(#[from] PictureError),
-    /// The ID pictures have classes that the network does not know.
-    #[error("evaluate: {network}: the ID pictures have {found} classes, the network {wanted}")]
-    Classes {
-        /// Name of the network.
-        network: String,
-        /// Classes of the pictures.
-        found: usize,
-        /// Classes of the network.
-        wanted: usize,
-    },
-    /// The half of a set that is to be judged is empty.
-    #[error("evaluate: set {name:?} has no picture in the half that is judged")]
-    EmptySet {
-        /// Name of the set.
-        name: String,
-    },
-    /// A network's scores cannot be compared.
-    #[error("evaluate: {network}, {score}, {set}: {source}")]
-    Detection {
-        /// Name of the network.
-        network: String,
-        /// The score.
-        score: ScoreName,
-        /// Name of the OOD set.
-        set: String,
-        /// Why.
-        source: EvaluationError,
-    },
-    /// The scores cannot be fitted.
-    #[error("evaluate: {0}")]
-    Fit(#[from] FitError),
-    /// A score cannot be computed.
-    #[error("evaluate: {0}")]
-    Score(#[from] ScoreError),
-    /// A file cannot be read or written.
-    #[error("evaluate: {path}: {source}", path = path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-}
 
 /// A set of pictures, opened for one network's input size.
 struct Set {
@@ -118,45 +52,63 @@ pub fn run(config: &EvaluateConfig) -> Result<Report, EvaluateError> {
     Ok(report)
 }
 
-/// One network's row, and how many pictures of the ID set and of each OOD set it was judged on.
-struct Evaluated {
-    report: NetworkReport,
-    pictures: Vec<usize>,
+/// One network's row, and what it was worked out from.
+pub(crate) struct Evaluated {
+    pub(crate) report: NetworkReport,
+    /// How many pictures of the ID set and of each OOD set it was judged on.
+    pub(crate) pictures: Vec<usize>,
+    /// Every picture's score: of the ID set, then of each OOD set in the order of the config.
+    pub(crate) scores: Vec<BTreeMap<ScoreName, Vec<f32>>>,
 }
 
-fn evaluate(config: &EvaluateConfig, network: &NetworkConfig) -> Result<Evaluated, EvaluateError> {
+/// Measures one network on all sets.
+///
+/// # Errors
+/// [`EvaluateError`].
+pub(crate) fn evaluate(config: &EvaluateConfig, network: &NetworkConfig) -> Result<Evaluated, EvaluateError> {
     let path = &network.checkpoint;
     let trained = Trained::open(path)?;
     let [_, height, width] = trained.input.chw();
     let id = set(config, "id", Pictures::labelled(&config.id, height, width)?)?;
     check_classes(network, &trained, &id)?;
     let mut scorers = scorers(config, network, &trained)?;
-    let id = judged(config, network, "id", (&trained, &mut scorers), &id)?;
-    let mut pictures = vec![id.pictures];
-    let mut by_score: std::collections::BTreeMap<ScoreName, Vec<_>> = Default::default();
+    let mut sets = vec![judged(config, network, "id", (&trained, &mut scorers), &id)?];
     for ood in &config.ood {
         let set = set(config, &ood.name, Pictures::unlabelled(&ood.source)?)?;
-        let strange = judged(config, network, &ood.name, (&trained, &mut scorers), &set)?;
-        pictures.push(strange.pictures);
-        for (score, ood_scores) in &strange.scores {
-            let found = detection(&id.scores[score], ood_scores).map_err(|source| EvaluateError::Detection {
-                network: network.name.clone(),
-                score: *score,
-                set: ood.name.clone(),
-                source,
-            })?;
-            by_score.entry(*score).or_default().push((ood.name.clone(), ood.group, found));
-        }
+        sets.push(judged(config, network, &ood.name, (&trained, &mut scorers), &set)?);
     }
     let report = NetworkReport {
         name: network.name.clone(),
         checkpoint: path.clone(),
         sha256: sha256(path)?,
-        accuracy: id.accuracy().unwrap_or(f64::NAN),
-        norms: id.norms(),
-        scores: by_score.into_iter().map(|(score, sets)| (score, ScoreReport::new(sets))).collect(),
+        accuracy: sets[0].accuracy().unwrap_or(f64::NAN),
+        norms: sets[0].norms(),
+        scores: compare(config, network, &sets)?,
     };
-    Ok(Evaluated { report, pictures })
+    let pictures = sets.iter().map(|set| set.pictures).collect();
+    Ok(Evaluated { report, pictures, scores: sets.into_iter().map(|set| set.scores).collect() })
+}
+
+/// Every score's detection of each OOD set against the first set, which is the ID set.
+fn compare(
+    config: &EvaluateConfig,
+    network: &NetworkConfig,
+    sets: &[Judged],
+) -> Result<BTreeMap<ScoreName, ScoreReport>, EvaluateError> {
+    let of_score = |(score, id): (&ScoreName, &Vec<f32>)| {
+        let of_set = |(ood, strange): (&OodConfig, &Judged)| {
+            let found = detection(id, &strange.scores[score]).map_err(|source| EvaluateError::Detection {
+                network: network.name.clone(),
+                score: *score,
+                set: ood.name.clone(),
+                source,
+            })?;
+            Ok((ood.name.clone(), ood.group, found))
+        };
+        let detections = config.ood.iter().zip(&sets[1..]).map(of_set).collect::<Result<_, EvaluateError>>()?;
+        Ok((*score, ScoreReport::new(detections)))
+    };
+    sets[0].scores.iter().map(of_score).collect()
 }
 
 fn set(config: &EvaluateConfig, name: &str, pictures: Pictures) -> Result<Set, EvaluateError> {
@@ -189,10 +141,13 @@ fn judged(
     judged
 }
 
-/// Every score with every composition; without pictures to fit on, those that need no fit.
+/// The scores of the config, or every one with every composition; without pictures to fit on, those that need no fit.
 fn scorers(config: &EvaluateConfig, network: &NetworkConfig, trained: &Trained) -> Result<Scorers, EvaluateError> {
     let head = trained.head()?;
-    let names: Vec<ScoreName> = ScoreName::all().filter(|name| config.fit.is_some() || !name.needs().fit).collect();
+    let names: Vec<ScoreName> = match config.scores.as_slice() {
+        [] => ScoreName::all().filter(|name| config.fit.is_some() || !name.needs().fit).collect(),
+        chosen => chosen.to_vec(),
+    };
     let fitted = match &config.fit {
         Some(source) => fit(config, network, (trained, &head), source, &names)?,
         None => Fitted { parameters: config.parameters.clone(), ..Fitted::default() },

@@ -1,20 +1,20 @@
 //! The result of an evaluation: `metrics.json` for programs, Markdown tables for people.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use oodwatch::evaluation::Detection;
 use oodwatch::score::ScoreName;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::config::Group;
 use super::judge::Norms;
 use crate::data::DataSource;
+use crate::markdown::{line, percent, row, rule};
 use crate::pictures::Half;
 
 /// Everything that was measured.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Half of every set that was judged.
     pub half: Half,
@@ -27,7 +27,7 @@ pub struct Report {
 }
 
 /// A set of pictures.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SetReport {
     /// Its name.
     pub name: String,
@@ -41,7 +41,7 @@ pub struct SetReport {
 }
 
 /// One network.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NetworkReport {
     /// Its name.
     pub name: String,
@@ -58,7 +58,7 @@ pub struct NetworkReport {
 }
 
 /// One score of one network.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScoreReport {
     /// By name of the out-of-distribution set.
     pub sets: BTreeMap<String, Detection>,
@@ -115,7 +115,7 @@ impl Report {
             Half::All => "all pictures",
         };
         line(text, format!("Pictures: {half} of each set; ID {} {}", self.id.name, self.id.pictures));
-        line(text, String::new());
+        line(text, "");
         row(text, ["network", "ID accuracy, %", "background norm", "foreground norm", "background locations, %"]);
         rule(text, 1, 4);
         for network in &self.networks {
@@ -148,25 +148,6 @@ impl Report {
             }
         }
     }
-}
-
-fn row<T: AsRef<str>>(text: &mut String, cells: impl IntoIterator<Item = T>) {
-    let cells: Vec<String> = cells.into_iter().map(|cell| cell.as_ref().replace('|', "\\|")).collect();
-    line(text, format!("| {} |", cells.join(" | ")));
-}
-
-/// The line under a heading: names to the left, numbers to the right.
-fn rule(text: &mut String, names: usize, numbers: usize) {
-    line(text, format!("|{}{}", "---|".repeat(names), "---:|".repeat(numbers)));
-}
-
-fn line(text: &mut String, content: String) {
-    // Writing to a String cannot fail.
-    let _ = writeln!(text, "{content}");
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.2}", 100.0 * share)
 }
 
 fn number(value: Option<f64>) -> String {

@@ -22,6 +22,7 @@ fn config(folder: &Path) -> EvaluateConfig {
         background: Some(BackgroundRule::Lowest(0.25)),
         id: write_pictures(folder, 40, 4),
         fit: Some(write_pictures(folder, 120, 9)),
+        scores: Vec::new(),
         parameters: Parameters::default(),
         networks: ["one", "two"]
             .map(|name| NetworkConfig { name: name.into(), checkpoint: checkpoint.clone() })

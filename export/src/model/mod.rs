@@ -7,7 +7,7 @@ mod params;
 mod resnet;
 
 pub use params::{ParamStore, Role};
-pub(crate) use params::{export_one, load_into};
+pub(crate) use params::{export_one, load_into, values_of};
 pub use resnet::{Forward, ResNet};
 
 use serde::{Deserialize, Serialize};

@@ -1,22 +1,13 @@
 //! Draws the curves of a run as a PNG: losses above, accuracies below.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use super::EpochRow;
+use crate::plot::{Area, Drawn, FONT, PlotError, save};
 
 const SIZE_PX: (u32, u32) = (960, 720);
-const FONT: &str = "sans-serif";
-
-/// Why curves could not be drawn.
-#[derive(Debug, thiserror::Error)]
-#[error("curves: {path}: {what}", path = path.display())]
-pub struct CurvesError {
-    path: PathBuf,
-    what: String,
-}
 
 /// A named line over the epochs.
 struct Curve {
@@ -28,20 +19,11 @@ struct Curve {
 ///
 /// # Errors
 /// The picture cannot be written.
-pub fn draw(rows: &[EpochRow], path: &Path) -> Result<(), CurvesError> {
-    let fail = |what: String| CurvesError { path: path.into(), what };
-    let mut pixels = vec![255u8; (SIZE_PX.0 * SIZE_PX.1 * 3) as usize];
-    render(rows, &mut pixels).map_err(|e| fail(e.to_string()))?;
-    let mut png = Vec::new();
-    let encoder = image::codecs::png::PngEncoder::new(&mut png);
-    image::ImageEncoder::write_image(encoder, &pixels, SIZE_PX.0, SIZE_PX.1, image::ExtendedColorType::Rgb8)
-        .map_err(|e| fail(e.to_string()))?;
-    crate::files::write_whole(path, &png).map_err(|e| fail(e.to_string()))
+pub fn draw(rows: &[EpochRow], path: &Path) -> Result<(), PlotError> {
+    save(path, SIZE_PX, |root| render(rows, root))
 }
 
-fn render(rows: &[EpochRow], pixels: &mut [u8]) -> Result<(), String> {
-    register_font()?;
-    let root = BitMapBackend::with_buffer(pixels, SIZE_PX).into_drawing_area();
+fn render(rows: &[EpochRow], root: &Area<'_>) -> Drawn {
     let (upper, lower) = root.split_vertically(SIZE_PX.1 / 2);
     let curve = |name, value: fn(&EpochRow) -> Option<f64>| Curve {
         name,
@@ -51,21 +33,18 @@ fn render(rows: &[EpochRow], pixels: &mut [u8]) -> Result<(), String> {
         curve("cross-entropy", |r| Some(r.cross_entropy)),
         curve("background norm", |r| r.background_norm),
         curve("foreground norm", |r| r.foreground_norm),
+        curve("virtual outliers", |r| r.virtual_outliers),
+        curve("attention transfer", |r| r.attention_transfer),
     ];
     let accuracies = [
         curve("training accuracy, %", |r| Some(100.0 * r.train_accuracy)),
         curve("validation accuracy, %", |r| Some(100.0 * r.validation_accuracy)),
     ];
-    panel(&upper, "loss", &losses).map_err(|e| e.to_string())?;
-    panel(&lower, "accuracy", &accuracies).map_err(|e| e.to_string())?;
-    root.present().map_err(|e| e.to_string())
+    panel(&upper, "loss", &losses)?;
+    panel(&lower, "accuracy", &accuracies)
 }
 
-fn panel<B: DrawingBackend>(
-    area: &DrawingArea<B, Shift>,
-    title: &str,
-    curves: &[Curve],
-) -> Result<(), DrawingAreaErrorKind<B::ErrorType>> {
+fn panel(area: &Area<'_>, title: &str, curves: &[Curve]) -> Drawn {
     let points = || curves.iter().flat_map(|c| &c.points);
     let last = points().map(|p| p.0).fold(2.0, f64::max);
     let low = points().map(|p| p.1).fold(f64::INFINITY, f64::min);
@@ -88,12 +67,6 @@ fn panel<B: DrawingBackend>(
     chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK).label_font((FONT, 14)).draw()
 }
 
-/// The font comes with the program: a training machine may have none.
-fn register_font() -> Result<(), String> {
-    plotters::style::register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT)
-        .map_err(|_| "the built-in font cannot be read".to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +81,8 @@ mod tests {
             background_norm: None,
             foreground_norm: None,
             background_share: None,
+            virtual_outliers: None,
+            attention_transfer: None,
             train_accuracy: 0.5,
             validation_accuracy: 0.4,
             seconds: 1.0,

@@ -6,7 +6,7 @@ use tch::{Kind, Tensor, no_grad};
 use super::log::EpochRow;
 use crate::config::TrainConfig;
 use crate::data::{Batcher, shuffled};
-use crate::loss::background_loss;
+use crate::loss::{LossError, Moment, Objective, Parts};
 use crate::model::ResNet;
 use crate::optim::{Sgd, cosine_rate};
 
@@ -28,18 +28,37 @@ pub enum EpochError {
         /// Step in the epoch, from 1.
         step: usize,
     },
+    /// A term of the loss cannot be computed.
+    #[error(transparent)]
+    Loss(#[from] LossError),
 }
 
-/// Running means of what an epoch reports.
+/// What moves while a run lasts: the network, its optimiser, and what the loss remembers.
+pub(super) struct Learner {
+    pub(super) net: ResNet,
+    pub(super) sgd: Sgd,
+    pub(super) objective: Objective,
+}
+
+/// Running sums of what an epoch reports.
 #[derive(Debug, Default)]
 struct Sums {
     steps: f64,
     pictures: f64,
     correct: f64,
     cross_entropy: f64,
-    background_norm: f64,
-    background_share: f64,
-    foreground_norm: f64,
+    background_norm: Mean,
+    background_share: Mean,
+    foreground_norm: Mean,
+    virtual_outliers: Mean,
+    attention_transfer: Mean,
+}
+
+/// The mean over the steps that had a value.
+#[derive(Debug, Default)]
+struct Mean {
+    sum: f64,
+    steps: f64,
 }
 
 /// Trains for one epoch (`epoch` counts from 1) and returns its row of the log, without validation accuracy and times.
@@ -48,8 +67,7 @@ struct Sums {
 /// The loss became infinite or NaN.
 pub(super) fn train_epoch(
     config: &TrainConfig,
-    net: &ResNet,
-    sgd: &mut Sgd,
+    learner: &mut Learner,
     batcher: &Batcher<'_>,
     count: usize,
     epoch: usize,
@@ -63,52 +81,59 @@ pub(super) fn train_epoch(
     let mut rate = 0.0;
     for (i, indices) in order.chunks(schedule.batch_size).enumerate() {
         let batch = batcher.augmented(indices, config.augment, &mut rng);
-        let loss = step_loss(config, net, &batch.images, &batch.targets, &mut sums);
+        let at = Moment { epoch, step: (epoch - 1) * steps + i, steps: schedule.epochs * steps };
+        let out = learner.net.forward(&batch.images, true);
+        let (loss, parts) = learner.objective.loss(&learner.net, &batch.images, &out, &batch.targets, at)?;
+        sums.add(&out.logits, &batch.targets, &parts);
         let value = loss.double_value(&[]);
         if !value.is_finite() {
             return Err(EpochError::NotFinite { loss: value, epoch, step: i + 1 });
         }
         loss.backward();
-        rate = cosine_rate(schedule.learning_rate, (epoch - 1) * steps + i, warmup, schedule.epochs * steps);
-        sgd.step(&net.params, rate);
+        rate = cosine_rate(schedule.learning_rate, at.step, warmup, at.steps);
+        learner.sgd.step(&learner.net.params, rate);
+        learner.objective.step(rate);
         bar.inc(1);
     }
-    Ok(sums.row(config, epoch, rate))
+    Ok(sums.row(epoch, rate))
 }
 
-/// The loss of one batch, L = CE + lambda * L_bg.
-fn step_loss(config: &TrainConfig, net: &ResNet, images: &Tensor, targets: &Tensor, sums: &mut Sums) -> Tensor {
-    let out = net.forward(images, true);
-    let cross_entropy = out.logits.cross_entropy_for_logits(targets);
-    sums.steps += 1.0;
-    sums.pictures += targets.size()[0] as f64;
-    sums.correct += correct(&out.logits, targets);
-    sums.cross_entropy += cross_entropy.double_value(&[]);
-    let Some(background) = config.loss.background else { return cross_entropy };
-    let term = background_loss(
-        &out.feature_map,
-        &net.head_weight().detach(),
-        &net.head_bias().detach(),
-        targets,
-        background.rule,
-    );
-    let locations: i64 = out.feature_map.size().iter().enumerate().filter(|(i, _)| *i != 1).map(|(_, d)| d).product();
-    sums.background_norm += term.loss.double_value(&[]);
-    sums.background_share += term.count.double_value(&[]) / locations as f64;
-    sums.foreground_norm += term.foreground_norm.double_value(&[]);
-    cross_entropy + term.loss * background.lambda
+impl Mean {
+    fn add(&mut self, value: Option<f64>) {
+        if let Some(value) = value {
+            self.sum += value;
+            self.steps += 1.0;
+        }
+    }
+
+    fn value(&self) -> Option<f64> {
+        (self.steps > 0.0).then(|| self.sum / self.steps)
+    }
 }
 
 impl Sums {
-    fn row(&self, config: &TrainConfig, epoch: usize, learning_rate: f64) -> EpochRow {
-        let background = |sum: f64| config.loss.background.map(|_| sum / self.steps);
+    fn add(&mut self, logits: &Tensor, targets: &Tensor, parts: &Parts) {
+        self.steps += 1.0;
+        self.pictures += targets.size()[0] as f64;
+        self.correct += correct(logits, targets);
+        self.cross_entropy += parts.cross_entropy;
+        self.background_norm.add(parts.background_norm);
+        self.background_share.add(parts.background_share);
+        self.foreground_norm.add(parts.foreground_norm);
+        self.virtual_outliers.add(parts.virtual_outliers);
+        self.attention_transfer.add(parts.attention_transfer);
+    }
+
+    fn row(&self, epoch: usize, learning_rate: f64) -> EpochRow {
         EpochRow {
             epoch,
             learning_rate,
             cross_entropy: self.cross_entropy / self.steps,
-            background_norm: background(self.background_norm),
-            foreground_norm: background(self.foreground_norm),
-            background_share: background(self.background_share),
+            background_norm: self.background_norm.value(),
+            foreground_norm: self.foreground_norm.value(),
+            background_share: self.background_share.value(),
+            virtual_outliers: self.virtual_outliers.value(),
+            attention_transfer: self.attention_transfer.value(),
             train_accuracy: self.correct / self.pictures,
             validation_accuracy: 0.0,
             seconds: 0.0,

@@ -15,14 +15,20 @@ pub struct EpochRow {
     pub epoch: usize,
     /// At the last step.
     pub learning_rate: f64,
-    /// Mean cross-entropy on the training pictures, as augmented.
+    /// Mean cross-entropy (or LogitNorm's in its place) on the training pictures, as augmented.
     pub cross_entropy: f64,
-    /// Mean L2 norm of the background locations (L_bg); null without the term.
+    /// Mean L2 norm of the background locations (L_bg, unless it is relative); null without the term.
     pub background_norm: Option<f64>,
     /// Mean L2 norm of the other locations; null without the term.
     pub foreground_norm: Option<f64>,
     /// Share of locations that were background; null without the term.
     pub background_share: Option<f64>,
+    /// Mean loss of the virtual outliers' classifier; absent without the term, and before it begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub virtual_outliers: Option<f64>,
+    /// Mean squared distance of the attention maps; absent without the term.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attention_transfer: Option<f64>,
     /// On the training pictures, as augmented and while the weights moved.
     pub train_accuracy: f64,
     /// On the test pictures of even index.

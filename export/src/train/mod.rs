@@ -7,8 +7,11 @@ mod curves;
 mod epoch;
 mod log;
 mod run;
+mod snapshot;
 
-pub use curves::{CurvesError, draw as draw_curves};
+pub use curves::draw as draw_curves;
 pub use epoch::{EpochError, accuracy};
 pub use log::{EpochRow, LogError};
+pub(crate) use run::MODEL;
 pub use run::{TrainError, train};
+pub use snapshot::write_start;

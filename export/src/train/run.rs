@@ -8,13 +8,15 @@ use serde_json::json;
 
 use super::epoch::{accuracy, hits, train_epoch};
 use super::log::{append, rewind};
-use super::{CurvesError, EpochError, LogError, draw_curves};
-use crate::checkpoint::{Checkpoint, CheckpointError};
+use super::snapshot::{class_names, learner, of_network, of_run, restore};
+use super::{EpochError, LogError, draw_curves};
+use crate::checkpoint::CheckpointError;
 use crate::config::TrainConfig;
 use crate::data::{Batcher, DataError, Dataset};
 use crate::files::write_whole;
+use crate::loss::LossError;
 use crate::model::{ModelError, Precision, ResNet};
-use crate::optim::Sgd;
+use crate::plot::PlotError;
 use crate::weights::WeightsError;
 
 /// Config as used, in the run's folder.
@@ -24,13 +26,11 @@ const LOG: &str = "log.jsonl";
 /// Weights and optimiser after the last finished epoch.
 const CHECKPOINT: &str = "checkpoint.safetensors";
 /// Weights when all epochs are done.
-const MODEL: &str = "model.safetensors";
+pub(crate) const MODEL: &str = "model.safetensors";
 /// Accuracies when all epochs are done.
 const METRICS: &str = "metrics.json";
 /// Loss and accuracy over the epochs.
 const CURVES: &str = "curves.png";
-/// Prefix of the optimiser's tensors in a checkpoint.
-const VELOCITY: &str = "optimizer.velocity.";
 
 /// What stops a run.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,9 @@ pub enum TrainError {
     /// Building the network.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// Setting up the loss.
+    #[error(transparent)]
+    Loss(#[from] LossError),
     /// Reading starting weights.
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -55,7 +58,7 @@ pub enum TrainError {
     Log(#[from] LogError),
     /// Drawing the curves.
     #[error(transparent)]
-    Curves(#[from] CurvesError),
+    Curves(#[from] PlotError),
     /// A file or folder of the run cannot be written.
     #[error("train: {path}: {source}", path = path.display())]
     File {
@@ -107,9 +110,8 @@ pub fn train(config: &TrainConfig, resume: bool) -> Result<PathBuf, TrainError> 
     let test_set = Dataset::open(&data.test, data.height, data.width)?;
     let classes = class_names(config, &train_set)?;
     check_test_classes(&train_set, &test_set, classes.len())?;
-    let mut net = ResNet::new(&config.model.arch, classes.len(), config.model.precision, config.seed as i64)?;
-    let mut sgd = Sgd::new(&net.params, config.schedule.momentum, config.schedule.weight_decay);
-    let done = start(config, &net, &mut sgd)?;
+    let mut learner = learner(config, classes.len())?;
+    let done = restore(config, &out.join(CHECKPOINT), &mut learner)?;
     let mut rows = rewind(&out.join(LOG), done)?;
 
     let count = data.train_limit.unwrap_or(usize::MAX).min(train_set.len());
@@ -119,9 +121,9 @@ pub fn train(config: &TrainConfig, resume: bool) -> Result<PathBuf, TrainError> 
     let bar = progress(config, count, done);
     for epoch in done + 1..=config.schedule.epochs {
         let started = Instant::now();
-        let mut row = train_epoch(config, &net, &mut sgd, &batcher, count, epoch, &bar)?;
+        let mut row = train_epoch(config, &mut learner, &batcher, count, epoch, &bar)?;
         row.images_per_second = count as f64 / started.elapsed().as_secs_f64();
-        row.validation_accuracy = accuracy(&net, &test_batcher, &validation);
+        row.validation_accuracy = accuracy(&learner.net, &test_batcher, &validation);
         row.seconds = started.elapsed().as_secs_f64();
         bar.set_message(format!(
             "epoch {epoch}, loss {:.3}, validation {:.2}%",
@@ -131,12 +133,12 @@ pub fn train(config: &TrainConfig, resume: bool) -> Result<PathBuf, TrainError> 
         log::info!("{}", json!(row));
         append(&out.join(LOG), &row)?;
         rows.push(row);
-        snapshot(config, &classes, &net, Some((&sgd, epoch))).write(&out.join(CHECKPOINT))?;
+        of_run(config, &classes, &learner, epoch).write(&out.join(CHECKPOINT))?;
         draw_curves(&rows, &out.join(CURVES))?;
     }
     bar.finish();
-    net.precision = Precision::Fp32;
-    finish(config, &classes, &net, &test_batcher, test_set.len())?;
+    learner.net.precision = Precision::Fp32;
+    finish(config, &classes, &learner.net, &test_batcher, test_set.len())?;
     Ok(out.clone())
 }
 
@@ -156,16 +158,6 @@ fn prepare_folder(config: &TrainConfig, resume: bool) -> Result<(), TrainError> 
     }
 }
 
-fn class_names(config: &TrainConfig, set: &Dataset) -> Result<Vec<String>, TrainError> {
-    let given = [&config.data.classes, &set.class_names].into_iter().find(|names| !names.is_empty());
-    let found = set.classes_used();
-    match given {
-        Some(names) if names.len() < found => Err(TrainError::Classes { found, names: names.len() }),
-        Some(names) => Ok(names.clone()),
-        None => Ok((0..found).map(|i| format!("class {i}")).collect()),
-    }
-}
-
 /// Labels are positions in a list of names: with another list they would mean other classes.
 fn check_test_classes(train: &Dataset, test: &Dataset, classes: usize) -> Result<(), TrainError> {
     let (wanted, found) = (&train.class_names, &test.class_names);
@@ -176,54 +168,6 @@ fn check_test_classes(train: &Dataset, test: &Dataset, classes: usize) -> Result
         found if found > classes => Err(TrainError::Classes { found, names: classes }),
         _ => Ok(()),
     }
-}
-
-/// Fills network and optimiser from the run's checkpoint, else from the starting weights. Returns the finished epochs.
-fn start(config: &TrainConfig, net: &ResNet, sgd: &mut Sgd) -> Result<usize, TrainError> {
-    let path = config.out.join(CHECKPOINT);
-    if path.exists() {
-        let checkpoint = Checkpoint::read(&path)?;
-        let lookup = |name: &str| checkpoint.tensors.get(name).map(|(shape, v)| (shape.as_slice(), v.as_slice()));
-        net.params.load(lookup)?;
-        sgd.load(&net.params, |name| lookup(&format!("{VELOCITY}{name}")))?;
-        let epoch = checkpoint.json("epoch")?;
-        log::info!("train: resuming after epoch {epoch}");
-        return Ok(epoch);
-    }
-    if let Some(weights) = &config.model.start {
-        let tensors = crate::weights::load(weights, &net.params.shapes())?;
-        net.params.load(|name| tensors.find(name))?;
-    }
-    Ok(0)
-}
-
-/// The weights and what they are; with the optimiser's state and the finished epochs while the run lasts.
-fn snapshot(config: &TrainConfig, classes: &[String], net: &ResNet, running: Option<(&Sgd, usize)>) -> Checkpoint {
-    let mut checkpoint = Checkpoint::default();
-    for (name, shape, values) in net.params.export() {
-        checkpoint.tensors.insert(name, (shape, values));
-    }
-    let provenance = json!({
-        "loss": config.loss, "seed": config.seed, "schedule": config.schedule, "data": config.data.train,
-        "train_limit": config.data.train_limit, "start": config.model.start, "precision": config.model.precision,
-        "threads": config.threads,
-    });
-    let metadata = [
-        ("arch", net.arch.clone()),
-        ("classes", json!(classes).to_string()),
-        ("normalise", json!(config.data.normalise).to_string()),
-        ("input", json!([config.data.height, config.data.width]).to_string()),
-        ("test", json!(config.data.test).to_string()),
-        ("provenance", provenance.to_string()),
-    ];
-    checkpoint.metadata.extend(metadata.map(|(k, v)| (k.to_string(), v)));
-    if let Some((sgd, epoch)) = running {
-        checkpoint.metadata.insert("epoch".into(), epoch.to_string());
-        for (name, shape, values) in sgd.export(&net.params) {
-            checkpoint.tensors.insert(format!("{VELOCITY}{name}"), (shape, values));
-        }
-    }
-    checkpoint
 }
 
 /// Writes the final weights and their accuracies, which are those of the network in FP32.
@@ -250,7 +194,7 @@ fn finish(
     let path = config.out.join(METRICS);
     let text = format!("{metrics:#}\n");
     write_whole(&path, text.as_bytes()).map_err(|source| TrainError::File { path, source })?;
-    snapshot(config, classes, net, None).write(&config.out.join(MODEL))?;
+    of_network(config, classes, net).write(&config.out.join(MODEL))?;
     Ok(())
 }
 

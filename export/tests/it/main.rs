@@ -2,5 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod ablate;
 mod resume;
 mod seed;
+mod support;

@@ -3,22 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::support::{export, pictures, succeed};
+
 const EPOCHS: usize = 4;
 
-/// A tiny CIFAR-layout file of coloured noise: enough to train on, not enough to learn from.
-fn pictures(path: &Path, count: usize) {
-    let mut state = 1u32;
-    let mut noise = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    };
-    let bytes: Vec<u8> = (0..count)
-        .flat_map(|i| [(i % 10) as u8; 1].into_iter().chain(std::array::from_fn::<u8, 3072, _>(|_| noise())))
-        .collect();
-    std::fs::write(path, bytes).unwrap();
-}
+/// The background loss alone, and every term together, which remember things of their own.
+const LOSSES: [&str; 2] = [
+    "background = { lambda = 0.1, rule = { lowest = 0.3 } }",
+    "background = { lambda = 0.1, warmup = 0.5, relative = true, rule = { rank = 1 } }, logit_norm = {}, \
+     virtual_outliers = { queue = 3, samples = 50, start_epoch = 1 }, attention_transfer = { weight = 1.0 }",
+];
 
-fn config(dir: &Path, name: &str) -> PathBuf {
+fn config(dir: &Path, name: &str, loss: &str) -> PathBuf {
     let path = dir.join(format!("{name}.toml"));
     let text = format!(
         r#"
@@ -28,7 +24,7 @@ threads = 1
 model = {{ arch = "resnet20" }}
 augment = {{ crop_padding_px = 4, flip = true }}
 schedule = {{ epochs = {EPOCHS}, batch_size = 32, learning_rate = 0.05, warmup_epochs = 0.5, momentum = 0.9, weight_decay = 5e-4 }}
-loss = {{ background = {{ lambda = 0.1, rule = {{ lowest = 0.3 }} }} }}
+loss = {{ {loss} }}
 [data]
 train = {{ cifar = ["{train}"] }}
 test = {{ cifar = ["{test}"] }}
@@ -43,9 +39,7 @@ normalise = {{ mean = [0.5, 0.5, 0.5], std = [0.25, 0.25, 0.25] }}
 }
 
 fn train(config: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_oodwatch-export"));
-    command.args(["train", "--config"]).arg(config).stderr(Stdio::piped());
-    command
+    export(Path::new("."), "train", config)
 }
 
 fn rows(run: &Path) -> usize {
@@ -54,13 +48,16 @@ fn rows(run: &Path) -> usize {
 
 #[test]
 fn a_killed_run_resumes_to_the_same_bytes() {
-    let dir = tempfile::tempdir().unwrap();
-    pictures(&dir.path().join("train.bin"), 96);
-    pictures(&dir.path().join("test.bin"), 20);
-    let whole = train(&config(dir.path(), "whole")).output().unwrap();
-    assert!(whole.status.success(), "{}", String::from_utf8_lossy(&whole.stderr));
+    LOSSES.into_iter().for_each(kill_and_resume);
+}
 
-    let killed_config = config(dir.path(), "killed");
+fn kill_and_resume(loss: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    pictures(&dir.path().join("train.bin"), 96, 1);
+    pictures(&dir.path().join("test.bin"), 20, 1);
+    succeed(train(&config(dir.path(), "whole", loss)));
+
+    let killed_config = config(dir.path(), "killed", loss);
     let killed = dir.path().join("killed");
     let mut child = train(&killed_config).stderr(Stdio::null()).spawn().unwrap();
     while rows(&killed) == 0 {
@@ -73,12 +70,13 @@ fn a_killed_run_resumes_to_the_same_bytes() {
 
     let again = train(&killed_config).output().unwrap();
     assert!(String::from_utf8_lossy(&again.stderr).contains("--resume"));
-    let resumed = train(&killed_config).arg("--resume").output().unwrap();
-    assert!(resumed.status.success(), "{}", String::from_utf8_lossy(&resumed.stderr));
+    let mut resumed = train(&killed_config);
+    resumed.arg("--resume");
+    succeed(resumed);
 
     assert_eq!(rows(&killed), EPOCHS);
     let model = |run: &str| std::fs::read(dir.path().join(run).join("model.safetensors")).unwrap();
-    assert!(model("whole") == model("killed"), "weights differ");
+    assert!(model("whole") == model("killed"), "weights differ with {loss}");
     for file in ["config.toml", "metrics.json", "curves.png", "checkpoint.safetensors"] {
         assert!(killed.join(file).exists(), "{file}");
     }
@@ -87,10 +85,10 @@ fn a_killed_run_resumes_to_the_same_bytes() {
 #[test]
 fn resuming_with_another_config_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    pictures(&dir.path().join("train.bin"), 32);
-    pictures(&dir.path().join("test.bin"), 10);
-    let path = config(dir.path(), "run");
-    assert!(train(&path).output().unwrap().status.success());
+    pictures(&dir.path().join("train.bin"), 32, 1);
+    pictures(&dir.path().join("test.bin"), 10, 1);
+    let path = config(dir.path(), "run", LOSSES[0]);
+    succeed(train(&path));
     let text = std::fs::read_to_string(&path).unwrap().replace("seed = 7", "seed = 8");
     std::fs::write(&path, text).unwrap();
     let refused = train(&path).arg("--resume").output().unwrap();

@@ -12,10 +12,11 @@ use oodwatch::calibrate::{Criterion, Judge};
 use oodwatch::config::ModelConfig;
 use oodwatch::decide::{DecideConfig, Decider};
 use oodwatch::decode::{Content, Decoder};
+use oodwatch::health::{Health, HealthConfig, Meta, View};
 use oodwatch::infer::ExecutionProvider;
 use oodwatch::open;
 use oodwatch::package::Package;
-use oodwatch::pipeline::Pipeline;
+use oodwatch::pipeline::{Pipeline, Timings};
 use oodwatch::source::{self, Frame, Source, SourceError};
 
 use super::exit::CliError;
@@ -23,7 +24,7 @@ use super::lines;
 
 /// Frames that are run before anything is measured.
 const WARM_UP_FRAMES: usize = 10;
-const STAGES: [&str; 6] = ["source", "decode", "preprocess", "infer", "score", "decide"];
+const STAGES: [&str; 7] = ["source", "decode", "health", "preprocess", "infer", "score", "decide"];
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -89,7 +90,8 @@ fn stages(arguments: &Arguments, model: &Path) -> anyhow::Result<()> {
         None => Box::new(Synthetic::new(arguments.size, arguments.frames + WARM_UP_FRAMES)),
     };
     let decider = Decider::new(&DecideConfig::default(), Instant::now());
-    let bench = Bench { decoder: Decoder::default(), pipeline, judge, decider, laps: Vec::new(), bad: 0 };
+    let health = Health::new(&HealthConfig::default());
+    let bench = Bench { decoder: Decoder::default(), health, pipeline, judge, decider, laps: Vec::new(), bad: 0 };
     let measured = bench.measure(source.as_mut(), arguments.frames)?;
     print(&measured)
 }
@@ -99,6 +101,7 @@ type Lap = [Duration; STAGES.len()];
 
 struct Bench {
     decoder: Decoder,
+    health: Health,
     pipeline: Pipeline,
     judge: Judge,
     decider: Decider,
@@ -136,18 +139,23 @@ impl Bench {
     }
 
     fn frame(&mut self, frame: Frame, source: Duration) -> anyhow::Result<()> {
+        let meta = Meta::of(&frame);
         let decoding = Instant::now();
         let Ok(image) = self.decoder.decode(frame.content) else {
             self.bad += 1;
             return Ok(());
         };
         let decode = decoding.elapsed();
+        let looking = Instant::now();
+        let health = self.health.look(&View::of(image), meta);
+        let look = looking.elapsed();
         let judged = self.pipeline.judge(image)?;
         let deciding = Instant::now();
         let judgement = self.judge.judge(&judged.scores, judged.top_class.map(|(class, _)| class));
-        let _ = std::hint::black_box(self.decider.on_judged(&judgement, Duration::ZERO));
-        let timings = judged.timings;
-        self.laps.push([source, decode, timings.preprocess, timings.infer, timings.score, deciding.elapsed()]);
+        let decision = self.decider.on_judged(&judgement, &health.list, frame.captured_at, Duration::ZERO);
+        let _ = std::hint::black_box(decision);
+        let Timings { preprocess, infer, score } = judged.timings;
+        self.laps.push([source, decode, look, preprocess, infer, score, deciding.elapsed()]);
         Ok(())
     }
 }

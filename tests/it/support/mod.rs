@@ -1,5 +1,6 @@
 //! What the tests share: running the program, tiny packages, pictures, and asking what this machine has.
 
+pub(crate) mod breaking;
 pub(crate) mod foreign;
 pub(crate) mod guest;
 pub(crate) mod lab;

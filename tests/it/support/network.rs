@@ -147,5 +147,10 @@ pub(crate) fn golden() -> Golden {
 
 /// A good package.
 pub(crate) fn write_package(dir: &Path) {
-    package::write(dir, &super::onnx::tiny(), manifest(), &calibration(), &golden()).unwrap();
+    write_package_of(dir, &super::onnx::tiny());
+}
+
+/// A package of another network that computes the same.
+pub(crate) fn write_package_of(dir: &Path, onnx: &[u8]) {
+    package::write(dir, onnx, manifest(), &calibration(), &golden()).unwrap();
 }

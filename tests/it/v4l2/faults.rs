@@ -30,7 +30,7 @@ fn set(control: &str) -> String {
 #[test]
 fn buffers_that_the_driver_flags_as_damaged_are_dropped_and_counted() {
     let inject = set("Inject V4L2_BUF_FLAG_ERROR = 1");
-    let judged = format!("await 2 camera {JUDGED}");
+    let judged = format!("await 3 camera {JUDGED}");
     let Some(watched) = watch(&[&inject, &judged, &inject, &judged, &inject, &judged]) else { return };
     assert!(watched.counts.dropped >= 3, "{:?}", watched.counts);
 }
@@ -38,7 +38,7 @@ fn buffers_that_the_driver_flags_as_damaged_are_dropped_and_counted() {
 #[test]
 fn a_refused_queue_call_does_not_end_the_stream() {
     let inject = set("Inject VIDIOC_QBUF Error = 1");
-    let judged = format!("await 2 camera {JUDGED}");
+    let judged = format!("await 3 camera {JUDGED}");
     watch(&[&inject, &judged, &inject, &judged]);
 }
 

@@ -46,7 +46,7 @@ const BIND: &str = "write /sys/bus/platform/drivers/vivid/bind vivid.0";
 #[test]
 fn a_disconnected_camera_is_told_and_opened_again() {
     let disconnect = format!("set {VIVID} Disconnect = 1");
-    let judged = format!("await 2 camera {JUDGED}");
+    let judged = format!("await 3 camera {JUDGED}");
     watch(vivid(1), &Bench::new(), VIVID, &[], &[&disconnect, LOST, &judged, &disconnect, LOST]);
 }
 
@@ -112,8 +112,8 @@ fn an_old_frame_that_a_driver_hands_out_at_every_opening_is_never_judged() {
 #[test]
 fn reopening_leaves_no_thread_and_no_file_behind() {
     let disconnect = format!("set {VIVID} Disconnect = 1");
-    // One frame may still have been on its way when the camera was lost.
-    let judged = format!("await 2 camera {JUDGED}");
+    // One frame may have been on the network and one waiting for it when the supervisor told that the camera was lost.
+    let judged = format!("await 3 camera {JUDGED}");
     let mut orders = vec!["measure camera"];
     for _ in 0..40 {
         orders.extend([disconnect.as_str(), LOST, &judged]);

@@ -11,6 +11,7 @@ mod endurance;
 mod faults;
 mod formats;
 mod loss;
+mod several;
 
 use crate::support::Bench;
 
@@ -49,6 +50,7 @@ reopen_max_ms = 400
 package = \"{package}\"
 [decide]
 deadline_ms = 1500
+latch = []
 "
     );
     bench.write(&format!("{name}.toml"), &text);

@@ -123,6 +123,7 @@ fn stages(verdicts: &[Verdict]) -> Vec<(&'static str, u64, u64)> {
     };
     vec![
         stage("decode", |verdict| verdict.stages_us.decode),
+        stage("health", |verdict| verdict.stages_us.health),
         stage("preprocess", |verdict| verdict.stages_us.preprocess),
         stage("infer", |verdict| verdict.stages_us.infer),
         stage("score", |verdict| verdict.stages_us.score),

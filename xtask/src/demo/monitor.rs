@@ -108,6 +108,7 @@ fn parse(text: &str) -> Result<Vec<Verdict>> {
 struct Config<'a> {
     camera: [Camera<'a>; 1],
     model: Model<'a>,
+    decide: Decide,
 }
 
 #[derive(Serialize)]
@@ -132,10 +133,17 @@ struct Model<'a> {
     package: &'a Path,
 }
 
+/// A recording waits: on a machine that is busy otherwise no frame of it is late.
+#[derive(Serialize)]
+struct Decide {
+    deadline_ms: u64,
+}
+
 /// The smallest config that runs a package over a list of pictures.
 fn config<'a>(name: &'a str, package: &'a Path, list: &'a Path) -> Config<'a> {
     let images = Images { path: list, frames_per_second: FRAMES_PER_SECOND };
-    Config { camera: [Camera { name, source: Source { images } }], model: Model { package } }
+    let decide = Decide { deadline_ms: 60_000 };
+    Config { camera: [Camera { name, source: Source { images } }], model: Model { package }, decide }
 }
 
 #[cfg(test)]
@@ -156,6 +164,8 @@ mod tests {
                 "frames_per_second = 25.0",
                 "[model]",
                 "package = \"pkg\"",
+                "[decide]",
+                "deadline_ms = 60000",
             ]
         );
     }

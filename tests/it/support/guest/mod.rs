@@ -7,7 +7,7 @@
 //! | order                               | what it does                                                              |
 //! |-------------------------------------|---------------------------------------------------------------------------|
 //! | `run NAME CONFIG ARGUMENTS...`      | starts `oodwatch run`; NAME.jsonl, NAME.log and NAME.status are what it leaves |
-//! | `await N NAME TEXT`                 | waits for N more verdicts of NAME that hold TEXT, as JSON has it              |
+//! | `await N NAME TEXT`                 | waits for N more verdicts of NAME that hold TEXT, as JSON has it; or `TEXT & TEXT` |
 //! | `measure NAME`                      | notes memory, threads and open files of a running program in NAME.measured    |
 //! | `end NAME`                          | sends SIGTERM and waits for the end                                           |
 //! | `finish NAME`                       | waits for the end                                                             |

@@ -33,7 +33,7 @@ impl Program {
         Self { name: name.into(), child: command.spawn().unwrap(), verdicts, line: String::new() }
     }
 
-    /// Waits for so many verdicts with `text`, each after the last one that was waited for.
+    /// Waits for so many verdicts with `text` (with each part of it, where it has several with " & " between them), each after the last one that was waited for.
     pub(super) fn wait_for(&mut self, count: usize, text: &str) {
         for number in 1..=count {
             let since = Instant::now();
@@ -48,7 +48,7 @@ impl Program {
     /// Reads on to the next verdict with `text`; false where there is none yet.
     fn find(&mut self, text: &str) -> bool {
         while self.verdicts.read_line(&mut self.line).unwrap() > 0 && self.line.ends_with('\n') {
-            let found = self.line.contains(text);
+            let found = text.split(" & ").all(|part| self.line.contains(part));
             self.line.clear();
             if found {
                 return true;

@@ -2,22 +2,24 @@
 //!
 //! The same footage gives the same package, byte for byte.
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+mod collect;
+mod policy;
+mod tell;
 
-use indicatif::{ProgressBar, ProgressStyle};
-use oodwatch::calibrate::{self, Calibrated, Fusion, Order, Reference, ScoreCalibration, Spool, Target, Wanted};
+use std::path::{Path, PathBuf};
+
+use oodwatch::calibrate::{self, Calibrated, Fusion, Order, Target, Wanted};
 use oodwatch::config::ModelConfig;
-use oodwatch::decode::decode;
 use oodwatch::infer::{ExecutionProvider, PRECISION};
 use oodwatch::open;
 use oodwatch::package::{self, Calibration, Manifest, Package};
-use oodwatch::pipeline::Pipeline;
 use oodwatch::score::{Parameters, ScoreName};
-use oodwatch::source;
 
 use super::exit::CliError;
 use super::lines;
+use collect::{collect, progress_bar};
+use policy::PolicyArguments;
+use tell::tell;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  oodwatch calibrate --model models/cifar10-resnet20 --from footage.mp4 \
@@ -25,7 +27,11 @@ use super::lines;
                   --from pictures/ --false-alarm-rate 0.01 --confidence 0.95\n      --score energy --score knn \
                   --fuse 'fisher(energy,knn)' --out my-package\n\nThe first half of the footage fits the scores, the \
                   rest sets thresholds (with --fuse: half of the rest,\nthe other half calibrates the fusions). \
-                  Between parts of footage as many frames are left out as resemble each other.")]
+                  Between parts of footage as many frames are left out as resemble each other.\n\nAlarms over \
+                  time, for a robot that may stop falsely once an hour (docs/DECISION.md):\n  oodwatch calibrate \
+                  --model models/cifar10-resnet20 --from footage.mp4 --false-alarm-rate 0.01 --score energy\n      \
+                  --max-false-alarms-per-hour 1 --max-delay-s 2 --out my-package\nScores are calibrated on the first \
+                  third then, policies chosen on the second and tested on the last.")]
 pub(crate) struct Arguments {
     /// Folder of the model package to start from
     #[arg(long, value_name = "PKG")]
@@ -57,6 +63,8 @@ pub(crate) struct Arguments {
     /// Whether frames follow one another [default: footage, but shuffled for a folder of pictures]
     #[arg(long, value_name = "ORDER", value_parser = order)]
     order: Option<Order>,
+    #[command(flatten)]
+    policy: PolicyArguments,
     /// Folder of the new package
     #[arg(long, value_name = "PKG")]
     out: PathBuf,
@@ -93,8 +101,15 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let model =
         ModelConfig { execution_providers: vec![arguments.execution_provider], ..ModelConfig::new(&arguments.model) };
-    let pipeline = open::open(&package, &model, &[])?.pipeline;
-    let mut collected = collect(arguments, &package, pipeline)?;
+    let mut pipeline = open::open(&package, &model, &[])?.pipeline;
+    let request = collect::Request {
+        from: &arguments.from,
+        frames_per_second: arguments.policy.frames_per_second,
+        max_frames: arguments.max_frames,
+        out: &arguments.out,
+    };
+    let mut collected = collect(&request, &package, &mut pipeline)?;
+    let mut unknown = policy::unknown(arguments, &package, &mut pipeline)?;
 
     let progress = progress_bar("scoring");
     let spool = &mut collected.spool;
@@ -102,13 +117,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     progress.finish_and_clear();
     let mut calibrated = calibrated?;
     refuse_what_was_asked_for(arguments, &calibrated)?;
+    let without_policy = policy::choose(arguments, &package, &mut collected, &mut unknown, &mut calibrated)?;
     calibrated.calibration.precision = PRECISION.into();
     calibrated.calibration.execution_provider = arguments.execution_provider.to_string();
     let id = write(arguments, &package, &calibrated.calibration)?;
-    tell(arguments, &calibrated, target, &id)?;
-    if collected.bad > 0 {
-        let all = collected.bad + collected.spool.len() as u64;
-        lines::note(&format!("{} of {all} frames could not be read", collected.bad));
+    tell(arguments, &calibrated, target)?;
+    policy::tell(arguments, &calibrated.calibration, &without_policy)?;
+    lines::text(&format!("package {id}"))?;
+    for footage in [Some(&collected), unknown.as_ref()].into_iter().flatten().filter(|footage| footage.bad > 0) {
+        let all = footage.bad + footage.spool.len() as u64;
+        lines::note(&format!("{} of {all} frames could not be read", footage.bad));
     }
     Ok(())
 }
@@ -129,7 +147,8 @@ fn wanted(arguments: &Arguments, package: &Package, target: Target) -> anyhow::R
         refit: if arguments.keep_fit { None } else { Some(parameters(arguments, package)?) },
         target,
         per_class: arguments.per_class,
-        order: arguments.order.unwrap_or_else(|| usual_order(&arguments.from)),
+        policies: arguments.policy.goal().is_some(),
+        order: policy::order(arguments)?,
         origin: arguments.from.display().to_string(),
     })
 }
@@ -148,55 +167,6 @@ fn parameters(arguments: &Arguments, package: &Package) -> anyhow::Result<Parame
 /// Pictures of a folder are sorted by name, which says nothing about time.
 fn usual_order(from: &Path) -> Order {
     if from.is_dir() { Order::Shuffled } else { Order::Footage }
-}
-
-/// The network's outputs on all frames.
-struct Collected {
-    spool: Spool,
-    bad: u64,
-}
-
-fn collect(arguments: &Arguments, package: &Package, mut pipeline: Pipeline) -> anyhow::Result<Collected> {
-    let (config, never) = (source::config_for_path(&arguments.from), AtomicBool::new(false));
-    let mut source = source::open(&config)?;
-    let progress = progress_bar("frames");
-    let output = &package.manifest.output;
-    let local_norms = output.local.map_or(0, |local| local.height * local.width);
-    let beside = arguments.out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let spool = Spool::new(beside, package.manifest.class_count(), output.features, local_norms)?;
-    let mut collected = Collected { spool, bad: 0 };
-    while arguments.max_frames.is_none_or(|max| collected.frames() < max) {
-        let Some(frame) = source.next_frame(&never)? else { break };
-        match decode(frame.content) {
-            Ok(image) => {
-                for outputs in pipeline.infer(&image)?.images() {
-                    collected.spool.push(&outputs)?;
-                }
-            }
-            Err(error) => {
-                log::error!("decode: frame {}: {}: {error}", frame.index, frame.path.display());
-                collected.bad += 1;
-            }
-        }
-        progress.inc(1);
-    }
-    progress.finish_and_clear();
-    if collected.spool.is_empty() {
-        return Err(CliError::NothingRead(collected.bad).into());
-    }
-    Ok(collected)
-}
-
-impl Collected {
-    fn frames(&self) -> u64 {
-        self.spool.len() as u64 + self.bad
-    }
-}
-
-/// How many frames of footage there are is only known at its end.
-fn progress_bar(of: &'static str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {pos} {msg}, {per_sec}, {elapsed}");
-    ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner())).with_message(of)
 }
 
 /// A score that was named has to be there; of the default ones some may be left out.
@@ -226,50 +196,9 @@ fn with_origin(manifest: &Manifest, id: &str, arguments: &Arguments) -> Manifest
     if let Some(frames) = arguments.max_frames {
         origin.insert("max_frames".into(), i64::try_from(frames).unwrap_or(i64::MAX).into());
     }
+    arguments.policy.tell_origin(&mut origin);
     origin.insert("per_class".into(), arguments.per_class.into());
     origin.insert("keep_fit".into(), arguments.keep_fit.into());
     manifest.provenance.insert("calibrated".into(), origin.into());
     manifest
-}
-
-fn tell(arguments: &Arguments, calibrated: &Calibrated, target: Target, id: &str) -> anyhow::Result<()> {
-    let Calibrated { calibration, parts, effective, left_out } = calibrated;
-    lines::text(&format!(
-        "{} calibrated on {} for a false-alarm rate of {target} (which takes at least {} frames{})",
-        Path::display(&arguments.out),
-        calibration.origin,
-        target.needed_scores(),
-        if arguments.per_class { " per class" } else { "" }
-    ))?;
-    lines::text(&format!(
-        "frames: {} fit scores, {} set thresholds, {} calibrate fusions; {} left out between parts",
-        parts.fit.len(),
-        parts.thresholds.len(),
-        parts.fusions.len(),
-        parts.gap
-    ))?;
-    for (name, score) in &calibration.scores {
-        let worth = effective.get(name).copied().unwrap_or_default();
-        let thresholds = thresholds(score);
-        lines::text(&format!("{name:<20} {thresholds}, frames worth {worth:.0} independent ones"))?;
-        let sets = score.per_class.as_ref().map_or(1, Vec::len) as f64;
-        if worth < sets * target.needed_scores() as f64 {
-            log::warn!("calibrate: {name}: neighbouring frames are too alike to support this rate; use longer footage");
-        }
-    }
-    for (fusion, score) in &calibration.fusions {
-        lines::text(&format!("{fusion} {}", thresholds(score)))?;
-    }
-    for (score, error) in left_out {
-        lines::text(&format!("{score:<20} left out: {error}"))?;
-    }
-    lines::text(&format!("package {id}"))
-}
-
-/// The threshold, or the range of those of the classes.
-fn thresholds(score: &ScoreCalibration) -> String {
-    let Some(classes) = &score.per_class else { return format!("threshold {}", score.all.threshold()) };
-    let of = classes.iter().map(Reference::threshold);
-    let (low, high) = of.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), t| (low.min(t), high.max(t)));
-    format!("thresholds {low} to {high} by class")
 }

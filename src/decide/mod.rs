@@ -5,40 +5,47 @@
 //! | nothing judged yet, within the start time   | starting | no_frame_yet                 |
 //! | nothing judged for the deadline             | fault    | no_frame_within_deadline     |
 //! | frame older than the deadline when judged   | fault    | frame_too_old                |
-//! | score above the threshold                   | ood      | score_above_threshold        |
+//! | calibrated policy: its alarm is up          | ood      | alarm                        |
+//! | score above the threshold, and policy frame | ood      | score_above_threshold        |
+//! | or frames too far apart for the policy      |          |                              |
 //! | score not finite                            | degraded | score_not_finite             |
+//! | picture or its coming beyond an error limit | degraded | unhealthy                    |
+//! | of `[health]`                               |          |                              |
 //! | bad frame since the last judged one         | degraded | bad_frame                    |
 //! | camera silent, frozen or lost, and the      | degraded | camera_silent, camera_frozen |
 //! | deadline not yet over                       |          | or camera_lost               |
 //! | none of these                               | nominal  |                              |
-//! | told to stop                                | fault    | stopped                      |
+//! | camera's source broke for good              | fault    | camera_failed                |
 //!
 //! Where several hold, the upper row names the state and all of them stand in the reasons. A fault for want of frames
 //! lasts until the next frame is judged. Only nominal is safe: whatever is not known to be good is not.
+//!
+//! Under a calibrated [`policy`] a single flagged frame leaves the state nominal: that is what the policy is for. `flag`
+//! still tells of it. The alarm stays up, whatever the frames between look like, until the policy clears it; bad frames,
+//! silence and faults neither raise nor clear it. A score that is no number counts as the strangest. Frames that are all too
+//! far apart to be weighed together stand for themselves: a policy would never alarm on them.
+//!
+//! The [`Decider`] says what each of these means by itself; the [`Machine`] joins it with the state before and with faults that are
+//! latched. `docs/STATES.md` has its table.
+
+mod config;
+mod latch;
+pub mod policy;
+mod state;
 
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+use jiff::Timestamp;
 
 use crate::calibrate::Judgement;
+use crate::health::{Finding, Level};
 use crate::source::Condition;
 use crate::verdict::{Reason, State};
-
-/// `[decide]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DecideConfig {
-    /// Longest time without a verdict on a fresh frame, in milliseconds; after it the state is fault.
-    pub deadline_ms: u64,
-    /// Time that the first frame may take, in milliseconds, before the absence of one is a fault.
-    pub startup_ms: u64,
-}
-
-impl Default for DecideConfig {
-    fn default() -> Self {
-        Self { deadline_ms: 1_000, startup_ms: 10_000 }
-    }
-}
+pub use config::{DecideConfig, DecideError, PolicyChoice};
+pub use latch::Latchable;
+pub use policy::Policy;
+use policy::{STRANGEST, Watch};
+pub use state::{LastWord, Machine};
 
 /// A state with its reasons.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +73,15 @@ fn reason_of(condition: Condition) -> Option<Reason> {
     }
 }
 
+/// How near a policy is to its alarm.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    /// What it counts, after the last judged frame.
+    pub statistic: f64,
+    /// Where it raises the alarm.
+    pub threshold: f64,
+}
+
 /// Keeps what a decision depends on beyond the frame at hand.
 #[derive(Debug)]
 pub struct Decider {
@@ -75,6 +91,7 @@ pub struct Decider {
     judged_any: bool,
     bad_since_judged: bool,
     silent_since_judged: bool,
+    watch: Option<Watch>,
 }
 
 impl Decider {
@@ -87,7 +104,20 @@ impl Decider {
             judged_any: false,
             bad_since_judged: false,
             silent_since_judged: false,
+            watch: None,
         }
+    }
+
+    /// With a policy over time; without, each frame stands for itself.
+    #[must_use]
+    pub fn with_policy(self, policy: Option<Policy>) -> Self {
+        Self { watch: policy.map(Watch::new), ..self }
+    }
+
+    /// Where the policy stands; nothing where each frame stands for itself.
+    pub fn reading(&self) -> Option<Reading> {
+        let of = |watch: &Watch| Reading { statistic: watch.statistic(), threshold: watch.policy().threshold() };
+        self.watch.as_ref().map(of)
     }
 
     /// Longest time without a verdict.
@@ -95,14 +125,28 @@ impl Decider {
         self.deadline
     }
 
-    /// A frame was judged that was `age` old.
-    pub fn on_judged(&mut self, judgement: &Judgement, age: Duration) -> Decision {
+    /// A frame was judged that was taken at `captured_at`, was `age` old, and looked like that.
+    pub fn on_judged(
+        &mut self,
+        judgement: &Judgement,
+        health: &[Finding],
+        captured_at: Timestamp,
+        age: Duration,
+    ) -> Decision {
         let too_old = age > self.deadline;
+        let unhealthy = health.iter().any(|finding| finding.level == Level::Error);
+        let p_value = judgement.p_value.unwrap_or(STRANGEST);
         let strange = judgement.score.is_some() && judgement.flag;
+        let (alarm, strange) = match &mut self.watch {
+            Some(watch) => (watch.see(seconds(captured_at), p_value), strange && watch.alone()),
+            None => (false, strange),
+        };
         let conditions = [
             (too_old, State::Fault, Reason::FrameTooOld),
+            (alarm, State::Ood, Reason::Alarm),
             (strange, State::Ood, Reason::ScoreAboveThreshold),
             (judgement.score.is_none(), State::Degraded, Reason::ScoreNotFinite),
+            (unhealthy, State::Degraded, Reason::Unhealthy),
             (self.bad_since_judged, State::Degraded, Reason::BadFrame),
         ];
         self.judged_any = true;
@@ -145,85 +189,16 @@ impl Decider {
         !self.judged_any && now.duration_since(self.started) < self.startup
     }
 
-    /// The last word of a monitor that was told to stop: from here on nobody watches.
-    pub fn on_stop(&self) -> Decision {
-        Decision { state: State::Fault, reasons: vec![Reason::Stopped] }
+    /// The camera's source broke down or panicked: nothing will come of it in this run.
+    pub fn on_failure(&self) -> Decision {
+        Decision { state: State::Fault, reasons: vec![Reason::CameraFailed] }
     }
+}
+
+/// Seconds since 1970; to a microsecond, which is what a double holds of them.
+fn seconds(time: Timestamp) -> f64 {
+    time.as_microsecond() as f64 / 1e6
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FRESH: Duration = Duration::ZERO;
-    const KNOWN: Judgement = Judgement { score: Some(0.0), threshold: 1.0, p_value: Some(0.5), flag: false };
-    const STRANGE: Judgement = Judgement { score: Some(9.0), threshold: 1.0, p_value: Some(0.01), flag: true };
-    const BROKEN: Judgement = Judgement { score: None, threshold: 1.0, p_value: None, flag: true };
-
-    fn decider() -> Decider {
-        Decider::new(&DecideConfig::default(), Instant::now())
-    }
-
-    fn check(decision: Decision, state: State, reasons: &[Reason]) {
-        assert_eq!((decision.state, decision.reasons.as_slice()), (state, reasons));
-        assert_eq!(decision.is_safe(), state == State::Nominal);
-    }
-
-    #[test]
-    fn a_known_frame_is_nominal_and_a_strange_one_is_not() {
-        let mut decider = decider();
-        check(decider.on_judged(&KNOWN, FRESH), State::Nominal, &[]);
-        check(decider.on_judged(&STRANGE, FRESH), State::Ood, &[Reason::ScoreAboveThreshold]);
-        check(decider.on_judged(&KNOWN, FRESH), State::Nominal, &[]);
-    }
-
-    #[test]
-    fn a_score_that_is_no_number_is_never_safe() {
-        check(decider().on_judged(&BROKEN, FRESH), State::Degraded, &[Reason::ScoreNotFinite]);
-    }
-
-    #[test]
-    fn a_bad_frame_degrades_the_next_verdict_and_only_that() {
-        let mut decider = decider();
-        decider.on_bad_frame();
-        check(decider.on_judged(&KNOWN, FRESH), State::Degraded, &[Reason::BadFrame]);
-        check(decider.on_judged(&KNOWN, FRESH), State::Nominal, &[]);
-    }
-
-    #[test]
-    fn the_gravest_condition_names_the_state_and_all_are_told() {
-        let mut decider = decider();
-        decider.on_bad_frame();
-        let old = decider.deadline() + Duration::from_millis(1);
-        check(
-            decider.on_judged(&STRANGE, old),
-            State::Fault,
-            &[Reason::FrameTooOld, Reason::ScoreAboveThreshold, Reason::BadFrame],
-        );
-    }
-
-    #[test]
-    fn silence_is_starting_at_first_and_a_fault_later() {
-        let start = Instant::now();
-        let mut decider = Decider::new(&DecideConfig::default(), start);
-        check(decider.on_silence(start, Condition::Streaming), State::Starting, &[Reason::NoFrameYet]);
-        let late = start + Duration::from_secs(10);
-        check(decider.on_silence(late, Condition::Streaming), State::Fault, &[Reason::NoFrameWithinDeadline]);
-        decider.on_judged(&KNOWN, FRESH);
-        check(decider.on_silence(start, Condition::Streaming), State::Fault, &[Reason::NoFrameWithinDeadline]);
-    }
-
-    #[test]
-    fn a_camera_in_trouble_is_degraded_then_a_fault_until_the_next_frame() {
-        let (mut decider, now) = (decider(), Instant::now());
-        decider.on_judged(&KNOWN, FRESH);
-        assert_eq!(decider.on_condition(now, Condition::Streaming), None);
-        check(decider.on_condition(now, Condition::Silent).unwrap(), State::Degraded, &[Reason::CameraSilent]);
-        check(decider.on_condition(now, Condition::Lost).unwrap(), State::Degraded, &[Reason::CameraLost]);
-        let fault = [Reason::NoFrameWithinDeadline, Reason::CameraLost];
-        check(decider.on_silence(now, Condition::Lost), State::Fault, &fault);
-        assert_eq!(decider.on_condition(now, Condition::Frozen), None);
-        check(decider.on_judged(&KNOWN, FRESH), State::Nominal, &[]);
-        check(decider.on_condition(now, Condition::Frozen).unwrap(), State::Degraded, &[Reason::CameraFrozen]);
-    }
-}
+mod tests;

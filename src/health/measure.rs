@@ -1,0 +1,202 @@
+//! What a picture measures, from samples: a grid of at most 128x128 points, each with the eight pixels around it.
+//!
+//! Sampled, not scaled down: averaging would hide noise, and what is left of detail after scaling says nothing about focus.
+//! The frame is read where the points are and nowhere else.
+
+use super::view::{Pixels, Sample, View};
+
+/// Blocks per side.
+pub(super) const SIDE_BLOCKS: usize = 5;
+const BLOCKS: usize = SIDE_BLOCKS * SIDE_BLOCKS;
+/// Most points per side.
+const SIDE_POINTS: usize = 128;
+/// Smallest picture that is looked at, per side: three points per block and their neighbours.
+const LEAST_SIDE: usize = 3 * SIDE_BLOCKS + 2;
+
+/// What lies in one block.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Block {
+    points: f32,
+    luma: u32,
+    rgb: [u32; 3],
+    /// Points darker than the limit.
+    dark: u32,
+    /// Sum of the absolute values of Immerkaer's mask.
+    noise: u32,
+    /// Sum of the squares of the Laplacian.
+    laplacian: u64,
+}
+
+impl Block {
+    /// Mean brightness.
+    pub(super) fn brightness(&self) -> f32 {
+        self.luma as f32 / self.points
+    }
+
+    /// Share of points that are dark.
+    pub(super) fn dark_share(&self) -> f32 {
+        self.dark as f32 / self.points
+    }
+
+    /// How much green stands out from red and blue; negative for magenta.
+    pub(super) fn cast(&self) -> f32 {
+        let [red, green, blue] = self.rgb.map(|sum| sum as f32 / self.points);
+        if green > red.max(blue) { green - red.max(blue) } else { (green - red.min(blue)).min(0.0) }
+    }
+
+    /// Standard deviation of the noise: J. Immerkaer, Fast Noise Variance Estimation, CVIU 64(2), 1996, equation 4.
+    fn noise(&self) -> f32 {
+        (std::f32::consts::PI / 2.0).sqrt() / 6.0 * self.noise as f32 / self.points
+    }
+
+    /// Root mean square of the Laplacian without what noise of this standard deviation adds: 1 + 1 + 1 + 1 + 16 times its variance.
+    fn sharpness(&self, noise: f32) -> f32 {
+        (self.laplacian as f32 / self.points - 20.0 * noise * noise).max(0.0).sqrt()
+    }
+}
+
+/// A picture, measured. Reused for every frame.
+#[derive(Debug)]
+pub(super) struct Measured {
+    pub(super) blocks: [Block; BLOCKS],
+    /// Points by luma.
+    luma: [u32; 256],
+    /// Least and greatest value of red, green and blue.
+    ranges: [[u8; 2]; 3],
+    /// Sum of the differences between the strongest and the weakest channel.
+    colors: u64,
+    points: u32,
+    /// Of everything that was read.
+    pub(super) hash: u64,
+    pub(super) has_color: bool,
+}
+
+impl Measured {
+    pub(super) fn new() -> Self {
+        Self {
+            blocks: [Block::default(); BLOCKS],
+            luma: [0; 256],
+            ranges: [[u8::MAX, u8::MIN]; 3],
+            colors: 0,
+            points: 0,
+            hash: 0,
+            has_color: false,
+        }
+    }
+
+    /// Measures a picture; false for one that is too small to say anything about.
+    pub(super) fn take(&mut self, view: &View<'_>, dark_below: f32) -> bool {
+        *self = Self::new();
+        if view.width < LEAST_SIDE || view.height < LEAST_SIDE {
+            return false;
+        }
+        // A value of 8 bits is below a limit of any size exactly where it is below the next whole number.
+        let dark_below = dark_below.ceil() as u32;
+        match &view.pixels {
+            Pixels::Rgb(pixels) => {
+                self.has_color = true;
+                self.sample(pixels, (view.width, view.height), dark_below);
+            }
+            Pixels::Yuv(pixels) => {
+                self.has_color = pixels.has_color();
+                self.sample(pixels, (view.width, view.height), dark_below);
+            }
+        }
+        true
+    }
+
+    fn sample(&mut self, pixels: &impl Sample, (width, height): (usize, usize), dark_below: u32) {
+        // The outermost pixels have neighbours on one side only.
+        let (inner_width, inner_height) = (width - 2, height - 2);
+        let columns = inner_width.min(SIDE_POINTS);
+        let rows =
+            inner_height.min((SIDE_POINTS * inner_height).div_ceil(inner_width).max(LEAST_SIDE)).min(SIDE_POINTS);
+        for row in 0..rows {
+            let y = 1 + (2 * row + 1) * inner_height / (2 * rows);
+            for column in 0..columns {
+                let x = 1 + (2 * column + 1) * inner_width / (2 * columns);
+                let block = row * SIDE_BLOCKS / rows * SIDE_BLOCKS + column * SIDE_BLOCKS / columns;
+                self.point(pixels, (x, y), block, dark_below);
+            }
+        }
+        self.points = (rows * columns) as u32;
+    }
+
+    #[inline]
+    fn point(&mut self, pixels: &impl Sample, (x, y): (usize, usize), block: usize, dark_below: u32) {
+        let [luma, rgb @ ..] = pixels.color(x, y);
+        let [above, middle, below] = [y - 1, y, y + 1].map(|y| pixels.detail(x, y));
+        let sides = above[1] + middle[0] + middle[2] + below[1];
+        let corners = above[0] + above[2] + below[0] + below[2];
+        let middle = middle[1];
+        let laplacian = sides - 4 * middle;
+
+        let block = &mut self.blocks[block];
+        block.points += 1.0;
+        block.luma += u32::from(luma);
+        block.dark += u32::from(u32::from(luma) < dark_below);
+        block.noise += (corners - 2 * sides + 4 * middle).unsigned_abs();
+        block.laplacian += u64::from(laplacian.unsigned_abs().pow(2));
+        self.luma[usize::from(luma)] += 1;
+        for ((sum, range), value) in block.rgb.iter_mut().zip(&mut self.ranges).zip(rgb) {
+            *sum += u32::from(value);
+            *range = [range[0].min(value), range[1].max(value)];
+        }
+        let [red, green, blue] = rgb;
+        self.colors += u64::from(red.max(green).max(blue) - red.min(green).min(blue));
+
+        let seen = u64::from(u32::from_le_bytes([luma, red, green, blue])) << 32;
+        let seen = seen | (corners as u64) << 16 | (sides as u64) << 4 | (above[0] as u64 & 15);
+        self.hash = (self.hash.rotate_left(5) ^ seen).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+
+    /// Mean brightness.
+    pub(super) fn brightness(&self) -> f32 {
+        self.blocks.iter().map(|block| block.luma as f32).sum::<f32>() / self.points as f32
+    }
+
+    /// Brightness between the darkest and the brightest hundredth, as a share of 255.
+    pub(super) fn contrast(&self) -> f32 {
+        (self.quantile(99) - self.quantile(1)) / 255.0
+    }
+
+    /// The brightness that this percentage of the points does not exceed.
+    fn quantile(&self, percent: u32) -> f32 {
+        let wanted = self.points * percent / 100;
+        let mut passed = 0;
+        let place = self.luma.iter().position(|points| {
+            passed += points;
+            passed > wanted
+        });
+        place.unwrap_or(255) as f32
+    }
+
+    /// Standard deviation of the noise in the smoothest fifth of the blocks that are neither black nor white: where it is
+    /// clipped there is none to be seen, and where there is detail it would be taken for noise.
+    pub(super) fn noise(&self) -> f32 {
+        let mut noises = [0.0; BLOCKS];
+        let seen = self.blocks.iter().filter(|block| (8.0..=247.0).contains(&block.brightness()));
+        let count = noises.iter_mut().zip(seen).map(|(place, block)| *place = block.noise()).count();
+        noises[..count].sort_unstable_by(f32::total_cmp);
+        noises[..count].get(count / SIDE_BLOCKS).copied().unwrap_or(0.0)
+    }
+
+    /// Strength of the finest detail in the third sharpest block: a picture in focus is sharp somewhere.
+    pub(super) fn sharpness(&self) -> f32 {
+        let noise = self.noise();
+        let mut sharp = self.blocks.map(|block| block.sharpness(noise));
+        sharp.sort_unstable_by(f32::total_cmp);
+        sharp[BLOCKS - 3]
+    }
+
+    /// Range of the channels that vary least and most.
+    pub(super) fn channel_ranges(&self) -> [f32; 2] {
+        let ranges = self.ranges.map(|[least, greatest]| f32::from(greatest.saturating_sub(least)));
+        [ranges.into_iter().fold(f32::MAX, f32::min), ranges.into_iter().fold(0.0, f32::max)]
+    }
+
+    /// Mean difference between the strongest and the weakest channel.
+    pub(super) fn colorfulness(&self) -> f32 {
+        self.colors as f32 / self.points as f32
+    }
+}

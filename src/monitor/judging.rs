@@ -1,0 +1,95 @@
+//! The judging thread: it gives the network to the cameras in turn. It may hang or panic, for it runs code that reads pictures
+//! and a library that is not ours; whoever speaks of silence is therefore another thread ([`super::supervisor`]).
+
+use std::any::Any;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use image::RgbImage;
+
+use super::lane::Lane;
+use super::turns::Turns;
+use super::{MonitorError, Shared};
+use crate::pipeline::{FittedScores, Judged, Pipeline, PipelineError};
+use crate::source::WAIT_SLICE;
+
+/// What judges pictures: the pipeline, or a scripted one that breaks as no network does on order.
+pub trait Judging: Send + 'static {
+    /// Judges one picture by the scores that one of the packages fitted.
+    ///
+    /// # Errors
+    /// A picture without pixels, or a failure of the network.
+    fn judge_by(&mut self, fitted: FittedScores, image: &RgbImage) -> Result<Judged, PipelineError>;
+}
+
+impl Judging for Pipeline {
+    fn judge_by(&mut self, fitted: FittedScores, image: &RgbImage) -> Result<Judged, PipelineError> {
+        Self::judge_by(self, fitted, image)
+    }
+}
+
+/// Whether the judging thread is at work on a frame, and since when.
+#[derive(Debug, Default)]
+pub(super) struct Heartbeat {
+    busy_since: Mutex<Option<Instant>>,
+}
+
+impl Heartbeat {
+    /// Does `work` on a frame.
+    pub(super) fn during<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.set(Some(Instant::now()));
+        let done = work();
+        self.set(None);
+        done
+    }
+
+    pub(super) fn busy_since(&self) -> Option<Instant> {
+        *self.busy_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, since: Option<Instant>) {
+        *self.busy_since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+}
+
+/// Judges until all lanes have ended or the run has. Says to `shared` how it ended, also when it panics.
+pub(super) fn judge_all(mut network: impl Judging, mut lanes: Vec<Lane>, shared: &Shared) {
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| take_turns(&mut network, &mut lanes, shared)));
+    // Before anybody may end the process: a library that is at work must not be taken down.
+    drop((network, lanes));
+    shared.judging_ended(outcome.unwrap_or_else(|panic| Err(panicked(&*panic))));
+}
+
+/// What a panic of the judging thread is to a run.
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> MonitorError {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    MonitorError::Panicked { message: text.unwrap_or("without a message").into() }
+}
+
+fn take_turns(network: &mut impl Judging, lanes: &mut [Lane], shared: &Shared) -> Result<(), MonitorError> {
+    let mut turns = Turns::new(lanes.len());
+    while !shared.is_over() && lanes.iter().any(|lane| lane.open) {
+        let heard = shared.bell.rings();
+        if !serve_next(network, lanes, &mut turns, shared)? {
+            shared.bell.wait(heard, WAIT_SLICE);
+        }
+    }
+    Ok(())
+}
+
+/// Gives the network to the camera whose turn it is, of those that have something for it. False where none has.
+fn serve_next(
+    network: &mut impl Judging,
+    lanes: &mut [Lane],
+    turns: &mut Turns,
+    shared: &Shared,
+) -> Result<bool, MonitorError> {
+    for place in turns.order() {
+        if lanes[place].turn(network, shared)? {
+            turns.served(place);
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,175 @@
+//! Puts a config's packages to work: one network for all cameras, and for each camera the calibration that judges it.
+//!
+//! A package is opened and proved by its golden vectors once, and its fitted scores are held in memory once, however many
+//! cameras it judges.
+
+use std::path::PathBuf;
+
+use super::{OpenError, Opened, judge, open};
+use crate::calibrate::Judge;
+use crate::config::Config;
+use crate::infer::ExecutionProvider;
+use crate::package::{MODEL_FILE, Manifest, Package};
+use crate::pipeline::{FittedScores, Pipeline};
+use crate::self_test::{self, SelfTest};
+
+/// A calibration at work, and where it comes from.
+#[derive(Debug)]
+pub struct CalibratedPackage {
+    /// The package's folder.
+    pub dir: PathBuf,
+    /// Its id.
+    pub id: String,
+    /// Names of the classes, by index.
+    pub classes: Vec<String>,
+    /// Execution provider of the network.
+    pub execution_provider: ExecutionProvider,
+    /// What the golden vectors of this package found.
+    pub self_test: SelfTest,
+    /// How far they may deviate.
+    pub tolerance: f32,
+    /// Its fitted scores in the pipeline.
+    pub fitted: FittedScores,
+    /// Holds scores against its thresholds; every camera needs a copy of its own.
+    pub judge: Judge,
+}
+
+impl CalibratedPackage {
+    fn new(
+        package: &Package,
+        execution_provider: ExecutionProvider,
+        self_test: SelfTest,
+        fitted: FittedScores,
+        judge: Judge,
+    ) -> Self {
+        Self {
+            dir: package.dir.clone(),
+            id: package.id.clone(),
+            classes: package.manifest.classes.clone(),
+            execution_provider,
+            self_test,
+            tolerance: package.golden.tolerance,
+            fitted,
+            judge,
+        }
+    }
+}
+
+/// What the cameras of a config need.
+pub struct OpenedCameras {
+    /// One network for all.
+    pub pipeline: Pipeline,
+    /// Id of `[model] package`, whose network it is.
+    pub model_id: String,
+    /// The calibrations in use, in the order in which cameras ask for them.
+    pub calibrations: Vec<CalibratedPackage>,
+    /// Per camera: the place of its calibration.
+    places: Vec<usize>,
+}
+
+impl OpenedCameras {
+    /// The calibration of each camera, in the config's order.
+    pub fn of_cameras(&self) -> impl Iterator<Item = &CalibratedPackage> {
+        self.places.iter().map(|place| &self.calibrations[*place])
+    }
+}
+
+/// Opens what the config's cameras need.
+///
+/// # Errors
+/// As [`open`](super::open()) and [`judge`](super::judge()), for every package in use; a calibration of another network.
+pub fn open_cameras(config: &Config) -> Result<OpenedCameras, OpenError> {
+    let model = Package::open(&config.model.package)?;
+    let named = open_named(config, &model)?;
+    let (used, places) = packages_in_use(config, &model, &named);
+    let scores = config.score.name.scores();
+    let Opened { mut pipeline, self_test } =
+        open(used[0], &config.model, scores).map_err(in_package(&model, used[0]))?;
+    let mut at_work = vec![(FittedScores::default(), self_test)];
+    for package in &used[1..] {
+        at_work.push(add(&mut pipeline, package).map_err(in_package(&model, package))?);
+    }
+    let calibrations = used.iter().zip(at_work).map(|(package, (fitted, self_test))| {
+        let judge = judge(package, &pipeline, &config.score.name).map_err(in_package(&model, package))?;
+        let execution_provider = pipeline.execution_provider();
+        Ok(CalibratedPackage::new(package, execution_provider, self_test, fitted, judge))
+    });
+    let calibrations = calibrations.collect::<Result<_, OpenError>>()?;
+    Ok(OpenedCameras { calibrations, pipeline, model_id: model.id, places })
+}
+
+/// The packages that cameras name beside `[model] package`, each once.
+fn open_named(config: &Config, model: &Package) -> Result<Vec<Package>, OpenError> {
+    let mut named: Vec<Package> = Vec::new();
+    for dir in config.camera.iter().filter_map(|camera| camera.calibration.as_ref()) {
+        if named.iter().all(|package| package.dir != *dir) {
+            let package = Package::open(dir)?;
+            check_network(model, &package)?;
+            named.push(package);
+        }
+    }
+    Ok(named)
+}
+
+/// The packages whose calibrations judge, each once, and per camera the place of its own. Never empty.
+fn packages_in_use<'p>(config: &Config, model: &'p Package, named: &'p [Package]) -> (Vec<&'p Package>, Vec<usize>) {
+    let mut used: Vec<&Package> = Vec::new();
+    let mut places = Vec::new();
+    for camera in &config.camera {
+        let wanted = |package: &&Package| camera.calibration.as_ref() == Some(&package.dir);
+        let package = named.iter().find(wanted).unwrap_or(model);
+        let known = used.iter().position(|other| other.id == package.id);
+        places.push(known.unwrap_or(used.len()));
+        if known.is_none() {
+            used.push(package);
+        }
+    }
+    if used.is_empty() {
+        used.push(model);
+    }
+    (used, places)
+}
+
+/// Adds a package's fitted scores to the pipeline, and proves them.
+fn add(pipeline: &mut Pipeline, package: &Package) -> Result<(FittedScores, SelfTest), OpenError> {
+    let fitted = pipeline.add(package)?;
+    let scores = pipeline.scores().to_vec();
+    let self_test = self_test::run(pipeline.network_mut(), &package.golden, &package.model(), Some(&scores))?;
+    log::info!("infer: calibration {} passed the self-test: {} inputs", package.dir.display(), self_test.inputs);
+    Ok((fitted, self_test))
+}
+
+/// Says which package an error is about, where that is not the obvious one.
+fn in_package(model: &Package, package: &Package) -> impl FnOnce(OpenError) -> OpenError + use<> {
+    let dir = (package.id != model.id).then(|| package.dir.clone());
+    |source| match dir {
+        Some(dir) => OpenError::Calibration { dir, source: Box::new(source) },
+        None => source,
+    }
+}
+
+/// A calibration holds for one network alone, fed in one way.
+fn check_network(model: &Package, other: &Package) -> Result<(), OpenError> {
+    let (wanted, found) = (&model.manifest, &other.manifest);
+    let differs = |what, found: String, wanted: String| {
+        let (dir, model) = (other.dir.clone(), model.dir.clone());
+        Err(OpenError::OtherNetwork { dir, model, what, found, wanted })
+    };
+    let onnx = |manifest: &Manifest| manifest.files.get(MODEL_FILE).cloned().unwrap_or_default();
+    if onnx(found) != onnx(wanted) {
+        return differs("sha256 of model.onnx", onnx(found), onnx(wanted));
+    }
+    if found.classes.len() != wanted.classes.len() {
+        return differs("number of classes", found.classes.len().to_string(), wanted.classes.len().to_string());
+    }
+    if let Some((found, wanted)) = found.classes.iter().zip(&wanted.classes).find(|(found, wanted)| found != wanted) {
+        return differs("class", format!("{found:?}"), format!("{wanted:?}"));
+    }
+    if found.input != wanted.input {
+        return differs("[input]", format!("{:?}", found.input), format!("{:?}", wanted.input));
+    }
+    if found.output != wanted.output {
+        return differs("[output]", format!("{:?}", found.output), format!("{:?}", wanted.output));
+    }
+    Ok(())
+}
