@@ -30,7 +30,7 @@
 //! one to work, or several calibrations of one network, after the [`self_test`] has shown that this machine computes
 //! what the package's maker computed. [`config`] reads the TOML file that describes a monitor. [`evaluation`] holds the
 //! metrics by which scores are compared. [`adopt`] makes a package of a network that somebody else trained, working on
-//! [`onnx`] files.
+//! [`onnx`] files. [`notify`] tells systemd how a run is.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -68,6 +68,7 @@ pub mod fit;
 pub mod health;
 pub mod infer;
 pub mod monitor;
+pub mod notify;
 pub mod onnx;
 pub mod open;
 pub mod package;

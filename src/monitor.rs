@@ -38,6 +38,7 @@ mod handover;
 mod judging;
 mod lane;
 mod report;
+mod service;
 mod shared;
 mod speaker;
 mod summary;
@@ -53,6 +54,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::decide::LastWord;
+use crate::notify::Notifier;
 use crate::sink::Sinks;
 use crate::source::WAIT_SLICE;
 use bell::Bell;
@@ -62,6 +64,7 @@ pub use judging::Judging;
 pub use lane::Camera;
 use lane::Lane;
 pub use report::Reporter;
+use service::Service;
 use shared::Shared;
 use speaker::Speaker;
 pub use summary::{Ended, Summary};
@@ -110,13 +113,27 @@ impl<J: Judging> Monitor<J> {
     /// What concerns all cameras: a broken network or sink, a panic of the judging thread, a sink that holds up the end, or a thread
     /// that cannot be started. Threads that hang are left to the end of the process.
     pub fn run(self, cameras: Vec<Camera>, limits: Limits, orders: &Orders) -> Result<Vec<Ended>, MonitorError> {
+        self.run_under(None, cameras, limits, orders)
+    }
+
+    /// [`Self::run`], of which a service manager is told where there is one.
+    ///
+    /// # Errors
+    /// Those of [`Self::run`]; that the manager cannot be told is none.
+    pub fn run_under(
+        self,
+        manager: Option<Notifier>,
+        cameras: Vec<Camera>,
+        limits: Limits,
+        orders: &Orders,
+    ) -> Result<Vec<Ended>, MonitorError> {
         let started = Instant::now();
         let bell = Arc::new(Bell::default());
         let (lanes, voices) = start_sources(cameras, limits, &bell)?;
         let shared = Arc::new(Shared::new(bell, Speaker::new(voices, self.sinks)));
         let (network, theirs) = (self.network, Arc::clone(&shared));
         spawn("judging", move || judging::judge_all(network, lanes, &theirs))?;
-        let outcome = supervise(shared, limits, orders.clone())?;
+        let outcome = supervise(shared, limits, orders.clone(), manager.map(Service::new))?;
         await_end(&outcome, || {
             orders.stop.load(Ordering::Relaxed) || limits.duration.is_some_and(|limit| started.elapsed() >= limit)
         })
@@ -147,11 +164,13 @@ fn supervise(
     shared: Arc<Shared>,
     limits: Limits,
     orders: Orders,
+    service: Option<Service>,
 ) -> Result<Receiver<Result<Vec<Ended>, MonitorError>>, MonitorError> {
     let (sender, outcome) = mpsc::channel();
     let theirs = Arc::clone(&shared);
     let work = move || {
-        let ended = panic::catch_unwind(AssertUnwindSafe(|| Supervisor::new(&theirs, limits, &orders).run()));
+        let supervisor = Supervisor::new(&theirs, limits, &orders, service);
+        let ended = panic::catch_unwind(AssertUnwindSafe(|| supervisor.run()));
         let ended = ended.unwrap_or_else(|panic| {
             theirs.end();
             let last_words = |speaker: &mut Speaker| speaker.close(Some(LastWord::Panicked), true, true, None);

@@ -168,6 +168,13 @@ impl Reason {
     ];
 }
 
+impl fmt::Display for State {
+    /// Its name in a verdict.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(formatter)
+    }
+}
+
 impl fmt::Display for Reason {
     /// Its name in a verdict.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use oodwatch::config::Config;
 use oodwatch::monitor::{Camera, Ended, Limits, Monitor, MonitorError, Orders, Reporter, Summary};
+use oodwatch::notify::Notifier;
 use oodwatch::open::{self, OpenedCameras};
 use oodwatch::sink::Sinks;
 use oodwatch::source::{self, Source};
@@ -39,7 +40,11 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let orders = orders_by_signals()?;
+    let mut manager = service_manager();
     let _pid_file = arguments.pid_file.as_deref().map(PidFile::write).transpose()?;
+    if let Some(manager) = &mut manager {
+        manager.status("starting: config, package, self-test, cameras");
+    }
     let config = Config::load(&arguments.config)?;
     let opened = open::open_cameras(&config)?;
     let sources = open_sources(&config)?;
@@ -47,7 +52,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let cameras = cameras(&config, &opened, sources)?;
     let monitor = Monitor { network: opened.pipeline, sinks: Sinks::open(&config.sink)? };
     let limits = Limits { max_frames: arguments.max_frames, duration: arguments.duration };
-    let mut ended = monitor.run(cameras, limits, &orders).inspect_err(|_| exit::leave_threads_behind())?;
+    let mut ended =
+        monitor.run_under(manager, cameras, limits, &orders).inspect_err(|_| exit::leave_threads_behind())?;
     if ended.iter().any(|ended| ended.left_behind) {
         exit::leave_threads_behind();
     }
@@ -94,6 +100,14 @@ fn orders_by_signals() -> anyhow::Result<Orders> {
     }
     signal_hook::flag::register(RESET.as_raw(), Arc::clone(&orders.reset))?;
     Ok(orders)
+}
+
+/// The service manager that started this process, where there is one. Verdicts do not depend on it.
+fn service_manager() -> Option<Notifier> {
+    Notifier::from_env().unwrap_or_else(|error| {
+        log::warn!("{error}; the service manager is told nothing, and may end this process for that");
+        None
+    })
 }
 
 /// A line for each of several cameras, and one for all.

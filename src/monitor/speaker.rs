@@ -1,6 +1,6 @@
 //! All voices and the sinks, behind one lock: verdicts are whole, in order, and none comes after the last.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::lane::{JudgedFrame, Origin};
 use super::voice::Voice;
@@ -49,6 +49,21 @@ impl Speaker {
             }
         }
         Ok(())
+    }
+
+    /// Whether a frame of any camera has been judged in time, and its verdict delivered.
+    pub(super) fn has_judged_in_time(&self) -> bool {
+        self.voices.iter().any(Voice::has_judged_in_time)
+    }
+
+    /// The longest of the cameras' deadlines.
+    pub(super) fn deadline(&self) -> Duration {
+        self.voices.iter().map(Voice::deadline).max().unwrap_or_default()
+    }
+
+    /// A word on each camera, in one line for people.
+    pub(super) fn status(&self) -> String {
+        self.voices.iter().map(Voice::status).collect::<Vec<_>>().join("; ")
     }
 
     /// When the next camera wants to be heard of.

@@ -3,15 +3,16 @@
 //! Both threads speak through it, one at a time: the judging one of frames, the supervising one of silence and the end.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::handover::{Handover, Received};
 use super::lane::{JudgedFrame, Origin};
 use super::report::{self, Reporter, Spoken};
 use super::{Ended, MonitorError, Summary};
-use crate::decide::{LastWord, Machine};
+use crate::decide::{Decision, LastWord, Machine};
 use crate::sink::{SinkError, Sinks};
 use crate::source::Condition;
+use crate::verdict::{self, State};
 
 /// One camera's voice.
 pub(super) struct Voice {
@@ -21,6 +22,10 @@ pub(super) struct Voice {
     summary: Summary,
     /// When to speak without a frame.
     due: Instant,
+    /// What was last said.
+    said: Option<Decision>,
+    /// Whether a verdict on a frame was no fault.
+    judged_in_time: bool,
     /// What was last said of the source.
     told: Condition,
     /// The source's end, once it has come to one.
@@ -39,6 +44,8 @@ impl Voice {
             machine,
             reporter,
             summary: Summary::default(),
+            said: None,
+            judged_in_time: false,
             told: Condition::Streaming,
             end: None,
             beside_others,
@@ -153,13 +160,37 @@ impl Voice {
         let camera = &self.reporter.camera;
         match self.machine.reset().as_slice() {
             [] => log::info!("decide: camera {camera}: nothing was latched"),
-            latched => log::warn!("decide: camera {camera}: reset; was latched: {}", crate::verdict::list(latched)),
+            latched => log::warn!("decide: camera {camera}: reset; was latched: {}", verdict::list(latched)),
         }
     }
 
     fn speak(&mut self, spoken: Spoken, sinks: &mut Sinks) -> Result<(), SinkError> {
         self.handover.count(&mut self.summary);
-        sinks.send(&self.reporter.word(spoken, &self.summary))
+        let (decision, on_frame) = (spoken.decision.clone(), spoken.frame.is_some());
+        sinks.send(&self.reporter.word(spoken, &self.summary))?;
+        self.judged_in_time |= on_frame && decision.state != State::Fault;
+        self.said = Some(decision);
+        Ok(())
+    }
+
+    /// Whether a verdict on a frame has been delivered that was no fault.
+    pub(super) fn has_judged_in_time(&self) -> bool {
+        self.judged_in_time
+    }
+
+    pub(super) fn deadline(&self) -> Duration {
+        self.machine.deadline()
+    }
+
+    /// The camera, its state as it was last told, and why.
+    pub(super) fn status(&self) -> String {
+        let camera = &self.reporter.camera;
+        match (&self.end, &self.said) {
+            (Some(Ok(())), _) => format!("{camera}: done"),
+            (_, None) => format!("{camera}: {}", State::Starting),
+            (_, Some(Decision { state, reasons })) if reasons.is_empty() => format!("{camera}: {state}"),
+            (_, Some(Decision { state, reasons })) => format!("{camera}: {state} ({})", verdict::list(reasons)),
+        }
     }
 
     /// Tells the source that it is no longer wanted.

@@ -22,6 +22,7 @@ mod reset;
 mod run;
 mod score;
 mod support;
+mod systemd;
 mod v4l2;
 mod video;
 mod watchdog;
