@@ -12,13 +12,14 @@ use super::Target;
 use crate::fetch::download::sha256;
 
 /// Files and folders of the repository that go along; of a folder, what lies in it, but not the folders in it.
-const ALONG: [&str; 8] = [
+const ALONG: [&str; 9] = [
     "README.md",
     "CHANGELOG.md",
     "LICENSE-APACHE",
     "LICENSE-MIT",
     "vendor/v4l2-sys-mit/LICENSE-MIT",
     "configs",
+    "configs/systemd",
     "docs",
     "models/cifar10-resnet20",
 ];
@@ -143,7 +144,12 @@ mod tests {
         let mode =
             |name: &str| entries.iter().find(|(path, _)| *path == format!("{top}/{name}")).map(|(_, mode)| *mode);
         assert_eq!(mode("oodwatch"), Some(0o755));
-        for name in ["LICENSE-MIT", "configs/images.toml", "models/cifar10-resnet20/model.onnx", "docs/CAMERAS.md"] {
+        for name in [
+            "LICENSE-MIT",
+            "configs/images.toml",
+            "models/cifar10-resnet20/model.onnx",
+            "configs/systemd/oodwatch@.service",
+        ] {
             assert_eq!(mode(name), Some(0o644), "{name}");
         }
         assert!(!entries.iter().any(|(path, _)| path.contains("configs/train")), "configs of the training are left");
