@@ -8,6 +8,7 @@ mod check;
 mod completions;
 pub(crate) mod exit;
 mod lines;
+mod man;
 mod process;
 mod reset;
 mod run;
@@ -57,6 +58,8 @@ pub(crate) enum Command {
     Bench(bench::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
+    /// Print the manual page, or write those of all commands
+    Man(man::Arguments),
 }
 
 impl Command {
@@ -73,6 +76,7 @@ impl Command {
             Self::Cameras(arguments) => cameras::run(&arguments),
             Self::Bench(arguments) => bench::run(&arguments),
             Self::Completions(arguments) => completions::run(&arguments),
+            Self::Man(arguments) => man::run(&arguments),
         }
     }
 }

@@ -3,10 +3,11 @@
 //!
 //! A compiler with the target's standard library is found or fetched ([`toolchain`]), zig links for a glibc as old as
 //! JetPack 5's ([`build`]), the finished program is read for what it wants of a system ([`inspect`]), and goes into an
-//! archive with models and configs ([`pack`]). `--check` then runs what was packed under emulation and compares every
+//! archive with models and configs ([`pack`]), on demand into a Debian package ([`deb`]). `--check` then runs what was packed under emulation and compares every
 //! score with this machine's ([`replay`]).
 
 mod build;
+mod deb;
 mod inspect;
 mod pack;
 mod pictures;
@@ -33,6 +34,9 @@ pub(crate) struct Options {
     /// Run what was packed for aarch64 under emulation, and compare its scores with this machine's
     #[arg(long)]
     check: bool,
+    /// Make a Debian package too
+    #[arg(long)]
+    deb: bool,
     /// Where archives and their sha256 sums are written
     #[arg(long, value_name = "DIR", default_value = "dist")]
     out: PathBuf,
@@ -90,6 +94,13 @@ fn make(fetcher: &Fetcher, options: &Options, target: Target) -> Result<bool> {
     let stage = tempfile::tempdir().context("a temporary folder")?;
     let folder = pack::stage(&fetcher.paths.root, &program, stage.path(), target)?;
     println!("  archive    {}", pack::archive(&folder, &options.out)?.display());
+    if options.deb {
+        let package = deb::build(&fetcher.paths.root, &program, target, &options.out)?;
+        println!("  package    {}", package.display());
+        if options.check {
+            replay::check_package(fetcher, &package, target)?;
+        }
+    }
     if options.check { replay::run(fetcher, &folder, target) } else { Ok(true) }
 }
 

@@ -101,8 +101,11 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Puts one file's sum in place of what it had; other targets' lines stay.
-fn write_sum(out: &Path, name: &str, sum: &str) -> Result<()> {
+/// Puts one file's sum in place of what it had; the lines of other files stay.
+///
+/// # Errors
+/// When the sums cannot be read or written.
+pub(super) fn write_sum(out: &Path, name: &str, sum: &str) -> Result<()> {
     let path = out.join(SUMS);
     let before = if path.is_file() { fs::read_to_string(&path)? } else { String::new() };
     fs::write(&path, with_sum(&before, name, sum)).with_context(|| path.display().to_string())

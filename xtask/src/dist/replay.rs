@@ -24,6 +24,8 @@ const PROCESSOR: &str = "cortex-a76";
 const CONFIG: &str = "configs/images.toml";
 const PACKAGE: &str = "models/cifar10-resnet20";
 const PICTURES: &str = "pictures";
+/// In the Debian package, from where the unit runs it.
+const INSTALLED_CONFIG: &str = "../doc/oodwatch/examples/images.toml";
 /// The config with a deadline that an emulator keeps: of the shipped one, slowness would be a fault.
 const PATIENT_CONFIG: &str = "configs/images-patient.toml";
 const PATIENCE: &str = "\n[decide]\ndeadline_ms = 600000\n";
@@ -35,7 +37,7 @@ const PATIENCE: &str = "\n[decide]\ndeadline_ms = 600000\n";
 pub(super) fn run(fetcher: &Fetcher, folder: &Path, target: Target) -> Result<bool> {
     let count = pictures::write(fetcher, &folder.join(PICTURES))?;
     let here = Machine::here(fetcher)?;
-    let there = Machine::of(fetcher, target, folder)?;
+    let there = Machine::of(fetcher, target, &folder.join("oodwatch"))?;
     println!("  check      {} with {}", folder.join("oodwatch").display(), there.launcher.join(" "));
     print!("{}", there.run(folder, &["check", "--config", CONFIG])?);
     let mut differences = Differences::default();
@@ -49,6 +51,23 @@ pub(super) fn run(fetcher: &Fetcher, folder: &Path, target: Target) -> Result<bo
     differences.compare(&ours, &theirs)?;
     print!("{differences}");
     Ok(differences.found.is_empty())
+}
+
+/// Unpacks a Debian package as `dpkg` would, and has its program check a config and the package that came along.
+///
+/// # Errors
+/// When it cannot be unpacked, or the program finds something wrong.
+pub(super) fn check_package(fetcher: &Fetcher, package: &Path, target: Target) -> Result<()> {
+    let root = tempfile::tempdir().context("a temporary folder")?;
+    let unpacked =
+        Command::new("dpkg-deb").arg("--extract").args([package, root.path()]).status().context("dpkg-deb")?;
+    ensure!(unpacked.success(), "dpkg-deb does not take {}", package.display());
+    // Where the unit runs it, and where its relative paths start.
+    let folder = root.path().join("usr/share/oodwatch");
+    pictures::write(fetcher, &folder.join(PICTURES))?;
+    let there = Machine::of(fetcher, target, &root.path().join("usr/bin/oodwatch"))?;
+    print!("{}", there.run(&folder, &["check", "--config", INSTALLED_CONFIG])?);
+    Ok(())
 }
 
 /// A second `[decide]`, should the shipped config get one, is refused by the program.
@@ -82,9 +101,9 @@ impl Machine {
         Ok(Machine { launcher: vec![program.display().to_string()], onnxruntime: own_onnxruntime(fetcher) })
     }
 
-    /// The one that `folder` is packed for, emulated unless it is this one.
-    fn of(fetcher: &Fetcher, target: Target, folder: &Path) -> Result<Machine> {
-        let program = folder.join("oodwatch").display().to_string();
+    /// The one that `program` is built for, emulated unless it is this one.
+    fn of(fetcher: &Fetcher, target: Target, program: &Path) -> Result<Machine> {
+        let program = program.display().to_string();
         if target == Target::own() {
             return Ok(Machine { launcher: vec![program], onnxruntime: own_onnxruntime(fetcher) });
         }
