@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let command = super::Arguments::command().name("oodwatch");
+    let command = super::Arguments::command().disable_help_subcommand(true);
     let Some(folder) = &arguments.out else {
         let mut page = Vec::new();
         Man::new(command).render(&mut page)?;
@@ -26,5 +26,5 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     let place = || folder.display().to_string();
     fs::create_dir_all(folder).with_context(place)?;
-    clap_mangen::generate_to(command.disable_help_subcommand(true), folder).with_context(place)
+    clap_mangen::generate_to(command, folder).with_context(place)
 }
