@@ -22,7 +22,7 @@
 //!    safe; silence beyond the deadline is a fault.
 //! 7. A [`sink`] delivers the [`verdict`]: one JSON line, also when no frame came.
 //!
-//! [`health`] looks at each picture on its way: whether it is worth judging at all.
+//! [`health`] looks at each picture on its way: whether it is worth judging at all. [`notify`] tells systemd how the run is.
 //!
 //! [`monitor`] is the loop around these steps, in which the cameras take turns, and the thread that speaks when it hangs;
 //! [`pipeline`] is the judging part of it (preprocess, infer, score), which `run`, `score`, `calibrate` and `bench` share. What a network needs to be used this
@@ -30,7 +30,7 @@
 //! one to work, or several calibrations of one network, after the [`self_test`] has shown that this machine computes
 //! what the package's maker computed. [`config`] reads the TOML file that describes a monitor. [`evaluation`] holds the
 //! metrics by which scores are compared. [`adopt`] makes a package of a network that somebody else trained, working on
-//! [`onnx`] files. [`notify`] tells systemd how a run is.
+//! [`onnx`] files.
 //!
 //! ```no_run
 //! use std::path::Path;
