@@ -11,7 +11,7 @@ const BLOCKS: usize = SIDE_BLOCKS * SIDE_BLOCKS;
 /// Most points per side.
 const SIDE_POINTS: usize = 128;
 /// Smallest picture that is looked at, per side: three points per block and their neighbours.
-const LEAST_SIDE: usize = 3 * SIDE_BLOCKS + 2;
+pub(super) const LEAST_SIDE: usize = 3 * SIDE_BLOCKS + 2;
 
 /// What lies in one block.
 #[derive(Debug, Clone, Copy, Default)]

@@ -63,6 +63,7 @@ pub(crate) enum Then {
     Hang,
     Panic,
     Fail,
+    GoOn,
 }
 
 /// Says of every picture that it is known.
@@ -105,6 +106,7 @@ impl Judging for Network {
         self.judged += 1;
         match self.then {
             _ if self.judged <= GOOD => {}
+            Then::GoOn => {}
             Then::Hang => self.gate.pass(),
             Then::Panic => panic!("as scripted"),
             Then::Fail => return Err(InferError::Batch { found: vec![1], wanted: [3, 8, 8] }.into()),
