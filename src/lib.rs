@@ -29,7 +29,7 @@
 //! way lies in a [`package`]: a folder with the ONNX file, a manifest, the calibration and golden vectors. [`open`] puts
 //! one to work, or several calibrations of one network, after the [`self_test`] has shown that this machine computes
 //! what the package's maker computed. [`config`] reads the TOML file that describes a monitor. [`evaluation`] holds the
-//! metrics by which scores are compared. [`adopt`] makes a package of a network that somebody else trained, working on
+//! metrics by which scores are compared, and [`evidence`] writes the page on which a safety case can rest. [`adopt`] makes a package of a network that somebody else trained, working on
 //! [`onnx`] files.
 //!
 //! ```no_run
@@ -64,6 +64,7 @@ pub mod config;
 pub mod decide;
 pub mod decode;
 pub mod evaluation;
+pub mod evidence;
 pub mod fit;
 pub mod health;
 pub mod infer;

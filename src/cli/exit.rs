@@ -9,6 +9,7 @@ use oodwatch::adopt::AdoptError;
 use oodwatch::calibrate::{CalibrateError, FootageError};
 use oodwatch::config::{CameraConfig, Config, ConfigError};
 use oodwatch::decide::DecideError;
+use oodwatch::evidence::EvidenceError;
 use oodwatch::fit::FitError;
 use oodwatch::infer::InferError;
 use oodwatch::monitor::{Ended, MonitorError};
@@ -28,6 +29,7 @@ const PACKAGE: u8 = 3;
 const SOURCE: u8 = 4;
 const INFERENCE: u8 = 5;
 const FAULT: u8 = 6;
+const UNMET: u8 = 7;
 
 /// Errors that belong to the command line itself.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +63,14 @@ pub(crate) enum CliError {
         device: PathBuf,
         /// The camera that has it.
         other: String,
+    },
+    /// Evidence speaks against what it is about.
+    #[error("the page is written; {unmet} of what was promised did not hold{}", if *.self_test_failed { ": the self-test failed" } else { "" })]
+    Unmet {
+        /// How much did not hold.
+        unmet: usize,
+        /// Whether it is the self-test.
+        self_test_failed: bool,
     },
     /// Some of several cameras ended badly; of each the log tells why.
     #[error("{} of {cameras} cameras failed: {}", failed.len(), failed.join(", "))]
@@ -133,6 +143,7 @@ fn code(error: &anyhow::Error) -> u8 {
         error.downcast_ref().map(of_pipeline),
         error.downcast_ref().map(of_monitor),
         error.downcast_ref().map(of_process),
+        error.downcast_ref().map(of_evidence),
     ];
     known.into_iter().flatten().next().unwrap_or(OTHER)
 }
@@ -158,6 +169,23 @@ fn of_cli(error: &CliError) -> u8 {
         CliError::Camera { source, .. } => of_cli(source),
         CliError::Decide(_) => PACKAGE,
         CliError::Cameras { code, .. } => *code,
+        CliError::Unmet { self_test_failed: true, .. } => INFERENCE,
+        CliError::Unmet { .. } => UNMET,
+    }
+}
+
+fn of_evidence(error: &EvidenceError) -> u8 {
+    match error {
+        EvidenceError::Open(error) => of_open(error),
+        EvidenceError::Decide(_) => PACKAGE,
+        EvidenceError::Source(_) | EvidenceError::TooFew { .. } => SOURCE,
+        EvidenceError::Pipeline(error) => of_pipeline(error),
+        EvidenceError::Monitor(error) => of_monitor(error),
+        EvidenceError::SamePictures { .. } | EvidenceError::Exists { .. } | EvidenceError::NotAPage { .. } => USAGE,
+        EvidenceError::Evaluation(_)
+        | EvidenceError::Read { .. }
+        | EvidenceError::Write { .. }
+        | EvidenceError::Json(_) => OTHER,
     }
 }
 

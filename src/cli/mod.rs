@@ -6,6 +6,7 @@ mod calibrate;
 mod cameras;
 mod check;
 mod completions;
+mod evidence;
 pub(crate) mod exit;
 mod lines;
 mod process;
@@ -25,6 +26,7 @@ use log::LevelFilter;
     0 done (also end of file, SIGTERM, SIGINT, --max-frames, and some unreadable inputs, which are counted)\n  \
     2 usage or config\n  3 model package\n  4 source: no input could be read\n  \
     5 execution provider, ONNX Runtime or failed self-test\n  6 ended in a latched fault or a caught panic\n  \
+    7 evidence was written, but not everything that was promised held\n  \
     1 anything else (a full disk, a broken stdout)\n  Of several cameras that ended differently, the highest."
 )]
 pub(crate) struct Arguments {
@@ -55,6 +57,8 @@ pub(crate) enum Command {
     Cameras(cameras::Arguments),
     /// Measure every stage of the way of a frame
     Bench(bench::Arguments),
+    /// Examine a package under a config and write the page that a safety case can refer to
+    Evidence(evidence::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
 }
@@ -72,6 +76,7 @@ impl Command {
             Self::Check(arguments) => check::run(&arguments),
             Self::Cameras(arguments) => cameras::run(&arguments),
             Self::Bench(arguments) => bench::run(&arguments),
+            Self::Evidence(arguments) => evidence::run(&arguments),
             Self::Completions(arguments) => completions::run(&arguments),
         }
     }

@@ -38,6 +38,15 @@ pub(super) fn environment() -> Result<Environment, InferError> {
     Ok(environment)
 }
 
+/// What the library says of its build, with the place from which it was loaded; empty before a network was opened.
+pub fn runtime_info() -> String {
+    let loaded = ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+    match (loaded, library_path()) {
+        (true, Ok(path)) => format!("{}; {}", ort::info(), path.display()),
+        _ => String::new(),
+    }
+}
+
 /// Where the library is: the variable, beside the program, in its sibling `lib`, or wherever the loader looks.
 fn library_path() -> Result<PathBuf, InferError> {
     if let Some(path) = env::var_os(LIBRARY_VARIABLE).filter(|value| !value.is_empty()) {

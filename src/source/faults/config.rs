@@ -120,6 +120,24 @@ pub(super) fn in_script(place: usize) -> impl Fn(Wrong) -> WrongValue {
 }
 
 impl FaultConfig {
+    /// A fault from the first frame to the end, without parameters.
+    pub fn of(kind: FaultKind) -> Self {
+        Self {
+            kind,
+            from_frame: Some(0),
+            from_s: None,
+            for_frames: None,
+            for_s: None,
+            sigma: None,
+            damage: None,
+            keep: None,
+            milliseconds: None,
+            factor: None,
+            width: None,
+            height: None,
+        }
+    }
+
     pub(super) fn step(&self) -> Result<Step, Wrong> {
         self.has_no_foreign_parameter()?;
         let from = length(("from_frame", self.from_frame), ("from_s", self.from_s), 0)?;

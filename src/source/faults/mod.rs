@@ -69,7 +69,7 @@ impl Faults {
     }
 
     /// Wraps a source that is open already.
-    fn around(inner: Box<dyn Source>, config: &FaultsConfig) -> Result<Self, SourceError> {
+    pub(crate) fn around(inner: Box<dyn Source>, config: &FaultsConfig) -> Result<Self, SourceError> {
         let steps = config.steps()?;
         let beneath = inner.live();
         let of_camera = beneath.is_some();

@@ -20,7 +20,7 @@ const JPEG_QUALITY: u8 = 90;
 const NOISE_LEVELS: usize = 4096;
 
 /// A frame that is the same, bytes and all.
-pub(super) fn copy(content: &Content) -> Content {
+pub(crate) fn copy(content: &Content) -> Content {
     match content {
         Content::Encoded(bytes) => Content::Encoded(bytes.clone()),
         Content::Raw(RawFrame { layout, bytes }) => {

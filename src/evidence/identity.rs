@@ -1,0 +1,128 @@
+//! What was examined, and on what machine: enough to tell whether a robot runs the same.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::EvidenceError;
+use crate::config::{CameraConfig, Config};
+use crate::infer::{PRECISION, runtime_info};
+use crate::open::CalibratedPackage;
+use crate::package::{MANIFEST_FILE, Package, sha256_hex};
+
+/// Program, package and config.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Identity {
+    /// Version of this program.
+    pub program: &'static str,
+    /// sha256 of the program's file; none where it cannot be read.
+    pub program_sha256: Option<String>,
+    /// Folder of the package whose calibration judges.
+    pub package: PathBuf,
+    /// sha256 of its manifest, which is its id.
+    pub package_id: String,
+    /// sha256 of its files.
+    pub package_files: BTreeMap<String, String>,
+    /// What the network takes and where it comes from: `provenance` of the manifest.
+    pub provenance: toml::Table,
+    /// The config's file.
+    pub config: PathBuf,
+    /// Its sha256.
+    pub config_sha256: String,
+    /// Name of the camera that was examined.
+    pub camera: String,
+    /// `[score]`, `[health]`, `[decide]` and `[model]` with every default, as TOML.
+    pub settings: String,
+    /// Number format of the inference.
+    pub precision: &'static str,
+    /// Execution provider of the network; none where it could not be opened.
+    pub execution_provider: Option<String>,
+    /// What ONNX Runtime says of itself.
+    pub onnx_runtime: String,
+}
+
+/// Where it ran.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Machine {
+    /// Architecture.
+    pub architecture: &'static str,
+    /// Kernel release.
+    pub kernel: String,
+    /// Processor, as the kernel names it.
+    pub processor: String,
+    /// Processor cores that this process may use.
+    pub cores: usize,
+    /// Memory, as the kernel counts it.
+    pub memory: String,
+}
+
+impl Identity {
+    /// Of a package that is opened, or was refused.
+    ///
+    /// # Errors
+    /// A config that cannot be read a second time.
+    pub(super) fn of(
+        config: &Config,
+        config_path: &Path,
+        camera: &CameraConfig,
+        package: &Package,
+        by: Option<&CalibratedPackage>,
+    ) -> Result<Self, EvidenceError> {
+        let read = fs::read(config_path);
+        let config_bytes = read.map_err(|source| EvidenceError::Read { path: config_path.into(), source })?;
+        let mut package_files = package.manifest.files.clone();
+        package_files.insert(MANIFEST_FILE.into(), package.id.clone());
+        Ok(Self {
+            program: env!("CARGO_PKG_VERSION"),
+            program_sha256: fs::read("/proc/self/exe").ok().map(|bytes| sha256_hex(&bytes)),
+            package: package.dir.clone(),
+            package_id: package.id.clone(),
+            package_files,
+            provenance: package.manifest.provenance.clone(),
+            config: config_path.into(),
+            config_sha256: sha256_hex(&config_bytes),
+            camera: camera.name.clone(),
+            settings: settings(config),
+            precision: PRECISION,
+            execution_provider: by.map(|by| by.execution_provider.to_string()),
+            onnx_runtime: runtime_info(),
+        })
+    }
+}
+
+/// The tables that verdicts depend on.
+fn settings(config: &Config) -> String {
+    let whole = toml::Table::try_from(config).unwrap_or_default();
+    let wanted = ["model", "score", "health", "decide"];
+    let kept: toml::Table = whole.into_iter().filter(|(key, _)| wanted.contains(&key.as_str())).collect();
+    toml::to_string(&kept).unwrap_or_default()
+}
+
+impl Machine {
+    /// This one.
+    pub(super) fn here() -> Self {
+        let first_line = |path: &str| {
+            let text = fs::read_to_string(path).unwrap_or_default();
+            text.lines().next().unwrap_or("unknown").trim().to_string()
+        };
+        // On a Jetson the board is what one knows it by.
+        let board = fs::read_to_string("/proc/device-tree/model").ok();
+        let board = board.map(|board| board.trim_end_matches('\0').to_string());
+        Self {
+            architecture: std::env::consts::ARCH,
+            kernel: first_line("/proc/sys/kernel/osrelease"),
+            processor: board.or_else(|| entry("/proc/cpuinfo", "model name")).unwrap_or_else(|| "unknown".into()),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            memory: entry("/proc/meminfo", "MemTotal").unwrap_or_else(|| "unknown".into()),
+        }
+    }
+}
+
+/// The first value of a `key: value` file of the kernel.
+fn entry(path: &str, key: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let line = text.lines().find(|line| line.starts_with(key))?;
+    Some(line.split_once(':')?.1.trim().to_string())
+}
