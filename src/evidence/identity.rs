@@ -96,8 +96,21 @@ impl Identity {
 fn settings(config: &Config) -> String {
     let whole = toml::Table::try_from(config).unwrap_or_default();
     let wanted = ["model", "score", "health", "decide"];
-    let kept: toml::Table = whole.into_iter().filter(|(key, _)| wanted.contains(&key.as_str())).collect();
+    let mut kept: toml::Table = whole.into_iter().filter(|(key, _)| wanted.contains(&key.as_str())).collect();
+    kept.iter_mut().for_each(|(_, value)| as_typed(value));
     toml::to_string(&kept).unwrap_or_default()
+}
+
+/// Numbers of single precision as a user would type them: 0.9, not 0.8999999761581421.
+fn as_typed(value: &mut toml::Value) {
+    match value {
+        toml::Value::Float(number) if f64::from(*number as f32) == *number => {
+            *number = (*number as f32).to_string().parse().unwrap_or(*number);
+        }
+        toml::Value::Table(table) => table.iter_mut().for_each(|(_, value)| as_typed(value)),
+        toml::Value::Array(values) => values.iter_mut().for_each(as_typed),
+        _ => {}
+    }
 }
 
 impl Machine {
@@ -125,4 +138,19 @@ fn entry(path: &str, key: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let line = text.lines().find(|line| line.starts_with(key))?;
     Some(line.split_once(':')?.1.trim().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_stand_as_they_would_be_typed_and_give_the_same_config_again() {
+        let text = "[[camera]]\n[camera.source.images]\npath = \"a\"\n[model]\npackage = \"b\"\n";
+        let config: Config = toml::from_str(text).unwrap();
+        let settings = settings(&config);
+        assert!(settings.contains("covered_share = 0.9\n") && settings.contains("contrast"), "{settings}");
+        let head = "[[camera]]\n[camera.source.images]\npath = \"a\"\n";
+        assert_eq!(toml::from_str::<Config>(&format!("{head}{settings}")).unwrap(), config);
+    }
 }

@@ -12,7 +12,7 @@ use crate::source::faults::picture::Noise;
 /// Standard deviation of the noise, where white is 255; half of it is left where the picture is black or white.
 const NOISE: f64 = 90.0;
 /// The shorter side of a picture that is scaled down and up again.
-const BLURRED_SIDE_PX: f64 = 4.0;
+const BLURRED_SIDE_PX: f64 = 2.0;
 /// Share of the width that is covered or in shadow: the first two of five columns of blocks, and a little.
 const LEFT: f64 = 0.42;
 
@@ -22,7 +22,7 @@ pub(super) fn words(kind: Kind) -> Option<&'static str> {
         Kind::Dark => "nearly black",
         Kind::Blocked => "its left part black, the rest lit",
         Kind::LowVisibility => "contrast of 4 %",
-        Kind::Defocus => "scaled down to 4 pixels a side, and up again",
+        Kind::Defocus => "scaled down to 2 pixels, and up again",
         Kind::Overexposed => "nearly white",
         Kind::Backlit => "its left part in shadow, the rest nearly white",
         Kind::Noise => "noise of standard deviation 90",
