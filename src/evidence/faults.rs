@@ -21,7 +21,7 @@ use crate::source::faults::{Circumstances, Expectation, FaultConfig, FaultKind, 
 use crate::verdict::Verdict;
 
 /// Good footage before a fault, in seconds and in frames.
-const GOOD_S: f64 = 1.5;
+const GOOD_S: f64 = 1.0;
 const GOOD_FRAMES: u64 = 5;
 /// Frames that are damaged: the verdict on the next good one tells.
 const DAMAGED_FRAMES: u64 = 10;
@@ -205,7 +205,7 @@ mod tests {
             assert!(tried.iter().any(|fault| fault.kind == kind), "{kind:?}");
         }
         let config: crate::health::HealthConfig = toml::from_str("").unwrap();
-        let (decide, source) = (crate::decide::DecideConfig::default(), config_of("a".as_ref(), 30.0, true));
+        let (decide, source) = (crate::decide::DecideConfig::default(), config_of("a.png".as_ref(), 30.0, true));
         let interval = Duration::from_secs(1) / 30;
         let given = Circumstances { health: &config, decide: &decide, source: &source, interval, side_px: 32 };
         let promised = |fault: &&FaultConfig| matches!(fault.expectation(&given), Ok(Expectation::Told { .. }));

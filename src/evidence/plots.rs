@@ -54,7 +54,7 @@ pub(super) fn scores(results: &Results, place: usize) -> Figure {
     if !results.calibration.per_class {
         chart.mark(f64::from(results.calibration.threshold), "threshold");
     }
-    chart.legend(&[("known", KNOWN), ("unknown", color_of_unknown(place))]);
+    chart.legend((80.0, 26.0), &[("known", KNOWN), ("unknown", color_of_unknown(place))]);
     let caption = format!("Scores of the known footage and of {}; larger is stranger.", unknown.footage.path.display());
     Figure { name: format!("scores_{}", place + 1), caption, svg: chart.finish() }
 }
@@ -68,18 +68,13 @@ pub(super) fn roc(results: &Results) -> Figure {
         chart.line(&unknown.roc, color_of_unknown(place));
     }
     chart.mark(results.known.flags.rate.value, "as calibrated");
-    let named = results.unknown.iter().enumerate();
-    let names: Vec<String> = named.map(|(place, _)| format!("{}", place + 1)).collect();
-    let caption = format!(
-        "Receiver operating characteristic, {}.",
-        results
-            .unknown
-            .iter()
-            .zip(&names)
-            .map(|(unknown, name)| format!("{name}: {}", unknown.footage.path.display()))
-            .collect::<Vec<_>>()
-            .join(", ")
-    );
+    let numbers: Vec<String> = (1..=results.unknown.len()).map(|number| number.to_string()).collect();
+    let entries = numbers.iter().enumerate().map(|(place, number)| (number.as_str(), color_of_unknown(place)));
+    chart.legend((580.0, 140.0), &entries.collect::<Vec<_>>());
+    let named = results.unknown.iter().zip(&numbers);
+    let names: Vec<String> =
+        named.map(|(unknown, number)| format!("{number}: {}", unknown.footage.path.display())).collect();
+    let caption = format!("Receiver operating characteristic; {}.", names.join(", "));
     Figure { name: "roc".into(), caption, svg: chart.finish() }
 }
 
@@ -89,7 +84,9 @@ pub(super) fn timeline(runs: &[FaultRun]) -> Figure {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let starts = runs.iter().filter_map(|run| run.measured.states.first().map(|(at_s, _)| *at_s));
     let from_s = starts.fold(-0.1, f64::min);
-    let to_s = runs.iter().map(|run| run.measured.watched_s).fold(0.1, f64::max);
+    let last_s = runs.iter().map(|run| run.measured.watched_s).fold(0.1, f64::max);
+    // Room for the names of the colours.
+    let to_s = last_s + 0.3 * (last_s - from_s);
     let y = Axis { names: &names, ..Axis::new("", -0.6, runs.len() as f64 - 0.4) };
     let mut chart = Chart::new("States", Axis::new("seconds after the fault began", from_s, to_s), y);
     for (place, run) in runs.iter().enumerate() {
@@ -106,7 +103,7 @@ pub(super) fn timeline(runs: &[FaultRun]) -> Figure {
     chart.mark(0.0, "");
     let states =
         [("nominal", State::Nominal), ("degraded", State::Degraded), ("ood", State::Ood), ("fault", State::Fault)];
-    chart.legend(&states.map(|(name, state)| (name, color_of(state))));
+    chart.legend((560.0, 26.0), &states.map(|(name, state)| (name, color_of(state))));
     let caption = "State of the camera in every run with a fault, from the fault's first frame (dashed). A black stroke is where the \
                    expected sign was told.";
     Figure { name: "faults".into(), caption: caption.into(), svg: chart.finish() }

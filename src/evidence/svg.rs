@@ -126,18 +126,17 @@ impl<'a> Chart<'a> {
         );
     }
 
-    /// Names of colours, in the upper right corner.
-    pub(super) fn legend(&mut self, entries: &[(&str, &str)]) {
+    /// Names of colours, one below the other; the first stands there in the picture.
+    pub(super) fn legend(&mut self, (x, y): (f64, f64), entries: &[(&str, &str)]) {
         for (place, (name, color)) in entries.iter().enumerate() {
-            let y = TOP + 12.0 + 16.0 * place as f64;
+            let y = y + 16.0 * place as f64;
             let _ = write!(
                 self.body,
-                "<text x=\"{:.1}\" y=\"{y:.1}\" text-anchor=\"end\">{}</text><rect x=\"{:.1}\" y=\"{:.1}\" \
-                 width=\"10\" height=\"10\" fill=\"{color}\"/>",
-                WIDTH - RIGHT - 16.0,
-                xml(name),
-                WIDTH - RIGHT - 11.0,
-                y - 9.0
+                "<rect x=\"{x:.1}\" y=\"{:.1}\" width=\"10\" height=\"10\" fill=\"{color}\"/><text x=\"{:.1}\" \
+                 y=\"{y:.1}\">{}</text>",
+                y - 9.0,
+                x + 15.0,
+                xml(name)
             );
         }
     }

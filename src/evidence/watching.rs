@@ -11,7 +11,7 @@ use crate::verdict::{Reason, State, Verdict};
 /// How long is watched after a fault was told, and beyond the time by which it should have been.
 const AFTER: Duration = Duration::from_secs(1);
 /// How long is watched for faults of which nothing is promised.
-const UNPROMISED: Duration = Duration::from_secs(2);
+const UNPROMISED: Duration = Duration::from_secs(1);
 /// How long a run may take to give its first verdict on a frame.
 const START: Duration = Duration::from_secs(30);
 

@@ -12,6 +12,7 @@ mod cameras;
 mod commands;
 mod config;
 mod decide;
+mod evidence;
 mod expected;
 mod faults;
 mod health;
