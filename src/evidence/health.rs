@@ -236,7 +236,7 @@ mod tests {
         let scene = |number: u32| {
             RgbImage::from_fn(side_px, side_px, |x, y| {
                 let (x, y) = (256 * x / side_px, 256 * y / side_px);
-                let stripe = (x + 9 * number) / 24 % 2 == 0 && (60..200).contains(&y);
+                let stripe = ((x + 9 * number) / 24).is_multiple_of(2) && (60..200).contains(&y);
                 if stripe {
                     image::Rgb([230, 220, 190])
                 } else {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::EvidenceError;
 use crate::config::{CameraConfig, Config};
-use crate::infer::{PRECISION, runtime_info};
+use crate::infer::{PRECISION, runtime};
 use crate::open::CalibratedPackage;
 use crate::package::{MANIFEST_FILE, Package, sha256_hex};
 
@@ -39,8 +39,21 @@ pub struct Identity {
     pub precision: &'static str,
     /// Execution provider of the network; none where it could not be opened.
     pub execution_provider: Option<String>,
-    /// What ONNX Runtime says of itself.
-    pub onnx_runtime: String,
+    /// ONNX Runtime; none where it was not loaded.
+    pub onnx_runtime: Option<OnnxRuntime>,
+}
+
+/// The library that runs the network.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OnnxRuntime {
+    /// Its file; a bare name where the system's loader found it.
+    pub path: PathBuf,
+    /// Its version, by which its symbols are marked; none where the file cannot be read.
+    pub version: Option<String>,
+    /// Its sha256.
+    pub sha256: Option<String>,
+    /// What it says of its build.
+    pub build: String,
 }
 
 /// Where it ran.
@@ -87,9 +100,31 @@ impl Identity {
             settings: settings(config),
             precision: PRECISION,
             execution_provider: by.map(|by| by.execution_provider.to_string()),
-            onnx_runtime: runtime_info(),
+            onnx_runtime: OnnxRuntime::in_use(),
         })
     }
+}
+
+impl OnnxRuntime {
+    fn in_use() -> Option<Self> {
+        let runtime = runtime()?;
+        let bytes = fs::read(&runtime.path).ok();
+        Some(Self {
+            version: bytes.as_deref().and_then(marked_version),
+            sha256: bytes.as_deref().map(sha256_hex),
+            path: runtime.path,
+            build: runtime.build.into(),
+        })
+    }
+}
+
+/// The version in the name of the library's symbol versions, such as `VERS_1.22.0`: its build names none when it was made from a
+/// tag.
+fn marked_version(library: &[u8]) -> Option<String> {
+    const MARK: &[u8] = b"\0VERS_";
+    let start = library.windows(MARK.len()).position(|window| window == MARK)? + MARK.len();
+    let rest = library[start..].iter().take_while(|byte| byte.is_ascii_digit() || **byte == b'.');
+    String::from_utf8(rest.copied().collect()).ok().filter(|version| !version.is_empty())
 }
 
 /// The tables that verdicts depend on.
@@ -143,6 +178,12 @@ fn entry(path: &str, key: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_version_of_a_library_is_that_of_its_symbols() {
+        assert_eq!(marked_version(b"elf VERS_9 \0OrtGetApiBase\0VERS_1.24.1\0libm"), Some("1.24.1".into()));
+        assert_eq!(marked_version(b"nothing\0VERS_\0"), None);
+    }
 
     #[test]
     fn settings_stand_as_they_would_be_typed_and_give_the_same_config_again() {

@@ -54,7 +54,7 @@ use faults::SharedPipeline;
 pub use footage::Footage;
 pub use health::{Checks, FalseFinding, Outcome, Trial};
 pub use histogram::Histogram;
-pub use identity::{Identity, Machine};
+pub use identity::{Identity, Machine, OnnxRuntime};
 pub use interval::{Interval, Series, bootstrap, share};
 pub use overlap::Overlap;
 pub use watching::Measured;

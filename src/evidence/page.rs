@@ -8,7 +8,7 @@ const STYLE: &str = "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em aut
 table{border-collapse:collapse;margin:1em 0;display:block;overflow-x:auto}td,th{border:1px solid #bbb;padding:.25em .6em;\
 text-align:left;vertical-align:top}th{background:#eee}pre{background:#f4f4f4;padding:.8em;overflow-x:auto;font-size:13px}\
 .notice{border-left:5px solid #b00;background:#fdf2f2;padding:.6em 1em}figure{margin:1em 0}figcaption{color:#444}\
-svg{max-width:640px;width:100%;height:auto}td{overflow-wrap:anywhere}";
+svg{max-width:640px;width:100%;height:auto}td{overflow-wrap:break-word;max-width:32em}";
 
 /// A part of a page. Text is plain.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,8 +100,10 @@ fn html_block(page: &mut String, block: &Block) {
         }
         Block::Table(names, rows) => {
             let head = row(&mut names.iter().map(|name| xml(name)), "th");
+            let head =
+                if names.iter().all(|name| name.is_empty()) { String::new() } else { format!("<thead>{head}</thead>") };
             let rows: String = rows.iter().map(|cells| row(&mut cells.iter().map(|cell| xml(cell)), "td")).collect();
-            page.push_str(&format!("<table><thead>{head}</thead><tbody>{rows}</tbody></table>"));
+            page.push_str(&format!("<table>{head}<tbody>{rows}</tbody></table>"));
         }
         Block::Figure(Figure { caption, svg, .. }) => {
             page.push_str(&format!("<figure>{svg}<figcaption>{}</figcaption></figure>", xml(caption)));

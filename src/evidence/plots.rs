@@ -52,7 +52,7 @@ pub(super) fn scores(results: &Results, place: usize) -> Figure {
     chart.bars(&known.edges, &of_known, KNOWN);
     chart.bars(&known.edges, &of_unknown, color_of_unknown(place));
     if !results.calibration.per_class {
-        chart.mark(f64::from(results.calibration.threshold), "threshold");
+        chart.mark(f64::from(results.calibration.threshold), "threshold", highest);
     }
     chart.legend((80.0, 26.0), &[("known", KNOWN), ("unknown", color_of_unknown(place))]);
     let caption = format!("Scores of the known footage and of {}; larger is stranger.", unknown.footage.path.display());
@@ -67,7 +67,7 @@ pub(super) fn roc(results: &Results) -> Figure {
     for (place, unknown) in results.unknown.iter().enumerate() {
         chart.line(&unknown.roc, color_of_unknown(place));
     }
-    chart.mark(results.known.flags.rate.value, "as calibrated");
+    chart.mark(results.known.flags.rate.value, "as calibrated", 0.2);
     let numbers: Vec<String> = (1..=results.unknown.len()).map(|number| number.to_string()).collect();
     let entries = numbers.iter().enumerate().map(|(place, number)| (number.as_str(), color_of_unknown(place)));
     chart.legend((580.0, 140.0), &entries.collect::<Vec<_>>());
@@ -80,7 +80,9 @@ pub(super) fn roc(results: &Results) -> Figure {
 
 /// The state over time in every run with a fault.
 pub(super) fn timeline(runs: &[FaultRun]) -> Figure {
-    let names: Vec<String> = runs.iter().map(FaultRun::title).collect();
+    // From top to bottom in the order of the table.
+    let runs: Vec<&FaultRun> = runs.iter().rev().collect();
+    let names: Vec<String> = runs.iter().map(|run| run.short_title()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let starts = runs.iter().filter_map(|run| run.measured.states.first().map(|(at_s, _)| *at_s));
     let from_s = starts.fold(-0.1, f64::min);
@@ -100,7 +102,7 @@ pub(super) fn timeline(runs: &[FaultRun]) -> Figure {
             chart.line(&[(told_s, middle - 0.45), (told_s, middle + 0.45)], "#000");
         }
     }
-    chart.mark(0.0, "");
+    chart.mark(0.0, "", 0.0);
     let states =
         [("nominal", State::Nominal), ("degraded", State::Degraded), ("ood", State::Ood), ("fault", State::Fault)];
     chart.legend((560.0, 26.0), &states.map(|(name, state)| (name, color_of(state))));

@@ -7,7 +7,7 @@ use super::text::xml;
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 280.0;
 const LEFT: f64 = 62.0;
-const LEFT_OF_NAMES: f64 = 230.0;
+const LEFT_OF_NAMES: f64 = 190.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 46.0;
@@ -113,15 +113,16 @@ impl<'a> Chart<'a> {
         );
     }
 
-    /// A dashed line at `x` from bottom to top, with words beside it.
-    pub(super) fn mark(&mut self, x: f64, words: &str) {
+    /// A dashed line at `x` from bottom to top, with words beside it at `height`.
+    pub(super) fn mark(&mut self, x: f64, words: &str, height: f64) {
+        let (_, words_y) = self.at(x, height);
         let ((x, bottom), (_, top)) = (self.at(x, self.y.from), self.at(x, self.y.to));
         let (anchor, beside) = if x > 0.6 * WIDTH { ("end", x - 4.0) } else { ("start", x + 4.0) };
         let _ = write!(
             self.body,
             "<line x1=\"{x:.1}\" y1=\"{bottom:.1}\" x2=\"{x:.1}\" y2=\"{top:.1}\" stroke=\"#222\" \
              stroke-dasharray=\"4 3\"/><text x=\"{beside:.1}\" y=\"{:.1}\" text-anchor=\"{anchor}\">{}</text>",
-            top + 11.0,
+            words_y + 11.0,
             xml(words)
         );
     }
@@ -187,7 +188,7 @@ mod tests {
     #[test]
     fn what_is_written_in_a_chart_cannot_become_part_of_it() {
         let mut chart = Chart::new("<script>", Axis::new("a & b", 0.0, 1.0), Axis::new("\"", 0.0, 1.0));
-        chart.mark(0.5, "</svg><script>");
+        chart.mark(0.5, "</svg><script>", 1.0);
         chart.line(&[(0.0, 0.0), (f64::NAN, 0.5), (1.0, 1.0)], "#000");
         let svg = chart.finish();
         assert!(!svg.contains("<script>") && svg.contains("&lt;script&gt;") && svg.contains("a &amp; b"), "{svg}");

@@ -94,7 +94,7 @@ impl<'e> Watching<'e> {
             unsafe_after_s: first_unsafe.map(|verdict| at_s(verdict)),
             safe_before: before.iter().any(|verdict| verdict.safe),
             states,
-            watched_s: self.verdicts.last().map_or(0.0, at_s),
+            watched_s: (now_ns() as f64 - began_ns as f64) / 1e9,
         }
     }
 }

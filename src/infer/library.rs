@@ -38,13 +38,20 @@ pub(super) fn environment() -> Result<Environment, InferError> {
     Ok(environment)
 }
 
-/// What the library says of its build, with the place from which it was loaded; empty before a network was opened.
-pub fn runtime_info() -> String {
+/// The library in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Runtime {
+    /// Where it was loaded from; a bare name where the loader found it.
+    pub path: PathBuf,
+    /// What it says of its build.
+    pub build: &'static str,
+}
+
+/// The library in use; none before a network was opened.
+pub fn runtime() -> Option<Runtime> {
     let loaded = ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-    match (loaded, library_path()) {
-        (true, Ok(path)) => format!("{}; {}", ort::info(), path.display()),
-        _ => String::new(),
-    }
+    let path = library_path().ok().filter(|_| loaded)?;
+    Some(Runtime { path, build: ort::info() })
 }
 
 /// Where the library is: the variable, beside the program, in its sibling `lib`, or wherever the loader looks.

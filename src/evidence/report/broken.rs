@@ -95,6 +95,13 @@ impl FaultRun {
         let name = faults::name(self.kind);
         if self.parameters.is_empty() { name } else { format!("{name} ({})", self.parameters) }
     }
+
+    /// Kind and what tells it from others of its kind.
+    pub(in crate::evidence) fn short_title(&self) -> String {
+        let own = self.parameters.split(", ").find(|parameter| !parameter.starts_with("for_frames"));
+        let own = own.map(|parameter| parameter.replace("milliseconds = ", ""));
+        [faults::name(self.kind), own.unwrap_or_default()].join(" ").trim_end().to_string()
+    }
 }
 
 fn sign(sign: Sign) -> String {

@@ -4,7 +4,7 @@ mod broken;
 mod footage;
 
 use super::page::Block;
-use super::{CalibrationFacts, Evidence, Interval, Outcome};
+use super::{CalibrationFacts, Evidence, Interval, OnnxRuntime, Outcome};
 use crate::calibrate::short;
 pub(super) use broken::kind;
 use broken::{checks, fault_runs};
@@ -78,7 +78,7 @@ fn identity(evidence: &Evidence) -> Vec<Block> {
         row("config", identity.config.display().to_string()),
         row("sha256 of the config", identity.config_sha256.clone()),
         row("camera", identity.camera.clone()),
-        row("ONNX Runtime", identity.onnx_runtime.clone()),
+        row("ONNX Runtime", identity.onnx_runtime.as_ref().map_or_else(unknown, onnx_runtime)),
         row(
             "inference",
             format!("{} on {}", identity.precision, identity.execution_provider.clone().unwrap_or_else(unknown)),
@@ -102,6 +102,13 @@ fn identity(evidence: &Evidence) -> Vec<Block> {
         ),
     ]);
     vec![heading(2, "What was examined"), Block::Table(vec!["", ""], rows)]
+}
+
+fn onnx_runtime(runtime: &OnnxRuntime) -> String {
+    let unknown = || "unknown".to_string();
+    let (version, sha256) = (runtime.version.clone(), runtime.sha256.clone());
+    let (version, sha256) = (version.unwrap_or_else(unknown), sha256.unwrap_or_else(unknown));
+    format!("{version}, {}, sha256 {sha256}; {}", runtime.path.display(), runtime.build)
 }
 
 fn calibration(facts: &CalibrationFacts) -> Vec<Block> {
