@@ -67,6 +67,7 @@ pub mod evaluation;
 pub mod fit;
 pub mod health;
 pub mod infer;
+pub mod init;
 pub mod monitor;
 pub mod onnx;
 pub mod open;

@@ -11,6 +11,7 @@ use oodwatch::config::{CameraConfig, Config, ConfigError};
 use oodwatch::decide::DecideError;
 use oodwatch::fit::FitError;
 use oodwatch::infer::InferError;
+use oodwatch::init::InitError;
 use oodwatch::monitor::{Ended, MonitorError};
 use oodwatch::open::OpenError;
 use oodwatch::package::PackageError;
@@ -45,6 +46,17 @@ pub(crate) enum CliError {
         camera: String,
         /// Why not.
         source: Box<CliError>,
+    },
+    /// There is no camera to choose.
+    #[error("there is no camera: no V4L2 capture device under /dev/video*; --source records something else")]
+    NoCamera,
+    /// A camera that gave nothing any more while it was recorded.
+    #[error("the camera gave nothing for {after_s} s; {kept} frames are kept")]
+    Silent {
+        /// How long it was waited for, in seconds.
+        after_s: u64,
+        /// Frames that were recorded before.
+        kept: u64,
     },
     /// A source cannot be opened.
     #[error(transparent)]
@@ -133,6 +145,7 @@ fn code(error: &anyhow::Error) -> u8 {
         error.downcast_ref().map(of_pipeline),
         error.downcast_ref().map(of_monitor),
         error.downcast_ref().map(of_process),
+        error.downcast_ref().map(of_init),
     ];
     known.into_iter().flatten().next().unwrap_or(OTHER)
 }
@@ -154,7 +167,11 @@ fn of_adopt(error: &AdoptError) -> u8 {
 fn of_cli(error: &CliError) -> u8 {
     match error {
         CliError::Usage(_) => USAGE,
-        CliError::NothingRead(_) | CliError::Source(_) | CliError::SharedDevice { .. } => SOURCE,
+        CliError::NothingRead(_)
+        | CliError::Silent { .. }
+        | CliError::NoCamera
+        | CliError::Source(_)
+        | CliError::SharedDevice { .. } => SOURCE,
         CliError::Camera { source, .. } => of_cli(source),
         CliError::Decide(_) => PACKAGE,
         CliError::Cameras { code, .. } => *code,
@@ -241,5 +258,14 @@ fn of_process(error: &ProcessError) -> u8 {
         | ProcessError::Taken { .. }
         | ProcessError::Gone(_)
         | ProcessError::Deaf(_) => USAGE,
+    }
+}
+
+/// A folder that was named wrongly is usage, a source that broke is a source; the rest is the disk's.
+fn of_init(error: &InitError) -> u8 {
+    match error {
+        InitError::NotFootage { .. } => USAGE,
+        InitError::Source(_) => SOURCE,
+        _ => OTHER,
     }
 }

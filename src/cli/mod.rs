@@ -7,6 +7,7 @@ mod cameras;
 mod check;
 mod completions;
 pub(crate) mod exit;
+mod init;
 mod lines;
 mod process;
 mod reset;
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     Calibrate(calibrate::Arguments),
     /// Make a package of any classifier in ONNX
     Adopt(adopt::Arguments),
+    /// Record a camera on a new robot, calibrate on it, and write a config that runs
+    Init(init::Arguments),
     /// Find everything that `run` would refuse, before it runs
     Check(check::Arguments),
     /// List the cameras of this machine
@@ -69,6 +72,7 @@ impl Command {
             Self::Scores(arguments) => scores::run(&arguments),
             Self::Calibrate(arguments) => calibrate::run(&arguments),
             Self::Adopt(arguments) => adopt::run(&arguments),
+            Self::Init(arguments) => init::run(&arguments),
             Self::Check(arguments) => check::run(&arguments),
             Self::Cameras(arguments) => cameras::run(&arguments),
             Self::Bench(arguments) => bench::run(&arguments),

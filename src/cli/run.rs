@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use oodwatch::config::Config;
@@ -84,16 +85,22 @@ fn cameras(config: &Config, opened: &OpenedCameras, sources: Vec<Box<dyn Source>
         .collect()
 }
 
-/// SIGTERM and SIGINT set a flag that every loop looks at; a second signal ends the process at once. SIGUSR1 sets another.
+/// SIGTERM and SIGINT set a flag that every loop looks at. SIGUSR1 sets another.
 fn orders_by_signals() -> anyhow::Result<Orders> {
     let orders = Orders::default();
-    for signal in [SIGTERM, SIGINT] {
-        // The order matters: the first signal finds the flag unset, the second finds it set.
-        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&orders.stop))?;
-        signal_hook::flag::register(signal, Arc::clone(&orders.stop))?;
-    }
+    stop_by_signals(&orders.stop)?;
     signal_hook::flag::register(RESET.as_raw(), Arc::clone(&orders.reset))?;
     Ok(orders)
+}
+
+/// The first SIGTERM or SIGINT sets the flag, the next one ends the process; with the flag set, the first one does.
+pub(super) fn stop_by_signals(stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
+    for signal in [SIGTERM, SIGINT] {
+        // The order matters: the first signal finds the flag unset, the second finds it set.
+        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(stop))?;
+        signal_hook::flag::register(signal, Arc::clone(stop))?;
+    }
+    Ok(())
 }
 
 /// A line for each of several cameras, and one for all.

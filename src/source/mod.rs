@@ -11,6 +11,7 @@ pub mod images;
 mod live;
 mod pipe;
 mod pool;
+pub mod recorded;
 pub mod v4l2;
 pub mod video;
 

@@ -14,6 +14,7 @@ mod config;
 mod decide;
 mod faults;
 mod health;
+mod init;
 mod lanes;
 mod package;
 mod rates;
