@@ -13,8 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::calibrate::Criterion;
 use crate::decide::DecideConfig;
+use crate::drift::DriftConfig;
 use crate::health::HealthConfig;
 use crate::infer::{ExecutionProvider, NetworkOptions};
+use crate::self_test::SelfTestConfig;
 use crate::sink::SinkConfig;
 pub use camera::CameraConfig;
 
@@ -35,6 +37,12 @@ pub struct Config {
     /// `[decide]`.
     #[serde(default)]
     pub decide: DecideConfig,
+    /// `[self_test]`.
+    #[serde(default)]
+    pub self_test: SelfTestConfig,
+    /// `[drift]`.
+    #[serde(default)]
+    pub drift: DriftConfig,
     /// `[sink.*]`.
     #[serde(default)]
     pub sink: SinkConfig,
@@ -143,6 +151,12 @@ impl Config {
         if let Some((key, found, wanted)) = self.decide.wrong_value() {
             return wrong(&format!("decide.{key}"), found, wanted);
         }
+        if let Some((key, found, wanted)) = self.self_test.wrong_value() {
+            return wrong(&format!("self_test.{key}"), found, wanted);
+        }
+        if let Some((key, found, wanted)) = self.drift.wrong_value() {
+            return wrong(&format!("drift.{key}"), found, wanted);
+        }
         if self.sink.stdout.is_none() && self.sink.file.is_none() {
             return wrong("sink", "empty".into(), "[sink.stdout], [sink.file], or no [sink] at all");
         }
@@ -187,6 +201,7 @@ mod tests {
         assert_eq!(reference.score, ScoreConfig::default());
         assert_eq!(reference.health, HealthConfig::default());
         assert_eq!(reference.decide, DecideConfig::default());
+        assert_eq!((reference.self_test, reference.drift), (SelfTestConfig::default(), DriftConfig::default()));
         assert_eq!(reference.sink.stdout, SinkConfig::default().stdout);
     }
 

@@ -22,7 +22,8 @@
 //!    safe; silence beyond the deadline is a fault.
 //! 7. A [`sink`] delivers the [`verdict`]: one JSON line, also when no frame came.
 //!
-//! [`health`] looks at each picture on its way: whether it is worth judging at all.
+//! [`health`] looks at each picture on its way: whether it is worth judging at all. [`drift`] looks at the p-values of many: whether
+//! it is time to calibrate again. [`init`] records what a new robot is to know.
 //!
 //! [`monitor`] is the loop around these steps, in which the cameras take turns, and the thread that speaks when it hangs;
 //! [`pipeline`] is the judging part of it (preprocess, infer, score), which `run`, `score`, `calibrate` and `bench` share. What a network needs to be used this
@@ -63,6 +64,7 @@ pub mod calibrate;
 pub mod config;
 pub mod decide;
 pub mod decode;
+pub mod drift;
 pub mod evaluation;
 pub mod fit;
 pub mod health;

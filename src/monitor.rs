@@ -5,7 +5,7 @@
 //! replayed without drops: a full hand-over makes the source wait. Of a camera the newest frame is judged, and the others are
 //! counted as dropped. When no frame of a camera can be judged within the deadline the supervisor speaks of it anyway, so that
 //! its listeners can tell silence from death; when a camera stops delivering, it says so at once. It does so, too, when the
-//! judging thread hangs in the network or is dead.
+//! judging thread hangs in the network or is dead. Between two frames the network can prove itself again ([`Prove`]).
 //!
 //! The lanes share one network, round robin, a frame at a time. In batches a frame would wait for those of other cameras, and
 //! sums round differently with the size of a batch: a verdict would depend on who else was there.
@@ -13,7 +13,7 @@
 //! ```no_run
 //! use std::path::Path;
 //! use oodwatch::config::Config;
-//! use oodwatch::monitor::{Camera, Limits, Monitor, Orders, Reporter};
+//! use oodwatch::monitor::{Camera, Limits, Monitor, Orders, Proven, Reporter};
 //! use oodwatch::{open, sink::Sinks, source};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,7 +24,8 @@
 //! for (camera, calibration) in config.camera.iter().zip(opened.of_cameras()) {
 //!     cameras.push(Camera::new(source::open(&camera.source)?, camera, &config, calibration, &run_id)?);
 //! }
-//! let monitor = Monitor { network: opened.pipeline, sinks: Sinks::open(&config.sink)? };
+//! let network = Proven::new(opened, &config.self_test);
+//! let monitor = Monitor { network, sinks: Sinks::open(&config.sink)? };
 //! for ended in monitor.run(cameras, Limits::default(), &Orders::default())? {
 //!     println!("{}: {} frames judged", ended.camera, ended.summary.judged);
 //! }
@@ -37,7 +38,9 @@ mod error;
 mod handover;
 mod judging;
 mod lane;
+mod proven;
 mod report;
+mod self_testing;
 mod shared;
 mod speaker;
 mod summary;
@@ -61,7 +64,9 @@ use handover::Handover;
 pub use judging::Judging;
 pub use lane::Camera;
 use lane::Lane;
+pub use proven::Proven;
 pub use report::Reporter;
+pub use self_testing::Prove;
 use shared::Shared;
 use speaker::Speaker;
 pub use summary::{Ended, Summary};
@@ -89,6 +94,8 @@ pub struct Orders {
     pub stop: Arc<AtomicBool>,
     /// Let go what is latched. The run takes the flag back.
     pub reset: Arc<AtomicBool>,
+    /// Run the self-test. The run takes the flag back.
+    pub self_test: Arc<AtomicBool>,
 }
 
 /// What all cameras of a run share.
@@ -130,9 +137,9 @@ fn start_sources(
 ) -> Result<(Vec<Lane>, Vec<Voice>), MonitorError> {
     let beside_others = cameras.len() > 1;
     let start = |(place, camera)| {
-        let Camera { source, decoder, health, fitted, judge, machine, reporter } = camera;
+        let Camera { source, decoder, health, fitted, judge, machine, drift, reporter } = camera;
         let handover = Arc::new(Handover::start(source, limits.max_frames, bell)?);
-        let voice = Voice::new(Arc::clone(&handover), machine, reporter, beside_others);
+        let voice = Voice::new(Arc::clone(&handover), (machine, drift), reporter, beside_others);
         Ok((Lane { place, handover, decoder, health, fitted, judge, open: true }, voice))
     };
     cameras.into_iter().enumerate().map(start).collect()

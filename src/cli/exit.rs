@@ -257,7 +257,7 @@ fn of_process(error: &ProcessError) -> u8 {
         ProcessError::NotAPidFile { .. }
         | ProcessError::Taken { .. }
         | ProcessError::Gone(_)
-        | ProcessError::Deaf(_) => USAGE,
+        | ProcessError::Deaf { .. } => USAGE,
     }
 }
 

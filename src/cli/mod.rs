@@ -14,6 +14,7 @@ mod reset;
 mod run;
 mod score;
 mod scores;
+mod self_test;
 
 use clap::{Parser, Subcommand};
 use log::LevelFilter;
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     Run(run::Arguments),
     /// Let the latched faults of a running monitor go
     Reset(reset::Arguments),
+    /// Prove that this machine computes what the package's maker computed, here or in a running monitor
+    SelfTest(self_test::Arguments),
     /// Score pictures: one JSON line per picture and score
     Score(score::Arguments),
     /// List the scores, what each reads, and where it was published
@@ -68,6 +71,7 @@ impl Command {
         match self {
             Self::Run(arguments) => run::run(&arguments),
             Self::Reset(arguments) => reset::run(&arguments),
+            Self::SelfTest(arguments) => self_test::run(&arguments),
             Self::Score(arguments) => score::run(&arguments),
             Self::Scores(arguments) => scores::run(&arguments),
             Self::Calibrate(arguments) => calibrate::run(&arguments),

@@ -95,5 +95,6 @@ fn advice(kind: Kind) -> &'static str {
         Kind::DeadChannel | Kind::ColorLost | Kind::ColorCast => {
             "look at the pixel format, the white balance and the cable"
         }
+        Kind::ScoreDrift | Kind::ScoreSlack => "calibrate again",
     }
 }

@@ -93,7 +93,7 @@ mod tests {
         };
         let read = |wiring: &Wiring<'_>| toml::from_str::<Config>(&wiring.text().unwrap()).unwrap();
         let config = read(&wiring);
-        assert_eq!(config.camera, [camera.clone()]);
+        assert_eq!(config.camera.as_slice(), std::slice::from_ref(&camera));
         assert_eq!((config.model.package.as_path(), &config.score.name), (wiring.package, &criterion));
         assert_eq!(config.decide.max_false_alarms_per_hour, Some(1.0));
         wiring.max_false_alarms_per_hour = None;

@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn noise_changes_no_scene_and_a_step_to_the_side_does() {
         let mut noise = fastrand::Rng::with_seed(1);
-        let scene = |x: u32, y: u32| if (x / 40 + y / 30) % 2 == 0 { 60_u8 } else { 180 };
+        let scene = |x: u32, y: u32| if (x / 40 + y / 30).is_multiple_of(2) { 60_u8 } else { 180 };
         let still = Thumbnail::of(&picture(640, 480, scene));
         let noisy = RgbImage::from_fn(640, 480, |x, y| Rgb([scene(x, y) - 20 + noise.u8(0..=40); 3]));
         assert!(still.resembles(&Thumbnail::of(&noisy)));

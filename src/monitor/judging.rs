@@ -9,8 +9,9 @@ use std::time::Instant;
 use image::RgbImage;
 
 use super::lane::Lane;
+use super::self_testing::SelfTesting;
 use super::turns::Turns;
-use super::{MonitorError, Shared};
+use super::{MonitorError, Prove, Shared};
 use crate::pipeline::{FittedScores, Judged, Pipeline, PipelineError};
 use crate::source::WAIT_SLICE;
 
@@ -21,6 +22,11 @@ pub trait Judging: Send + 'static {
     /// # Errors
     /// A picture without pixels, or a failure of the network.
     fn judge_by(&mut self, fitted: FittedScores, image: &RgbImage) -> Result<Judged, PipelineError>;
+
+    /// What can prove the network again while it is at work; nothing where it has no golden vectors.
+    fn proof(&mut self) -> Option<&mut dyn Prove> {
+        None
+    }
 }
 
 impl Judging for Pipeline {
@@ -68,10 +74,11 @@ pub(super) fn panicked(panic: &(dyn Any + Send)) -> MonitorError {
 }
 
 fn take_turns(network: &mut impl Judging, lanes: &mut [Lane], shared: &Shared) -> Result<(), MonitorError> {
-    let mut turns = Turns::new(lanes.len());
+    let (mut turns, mut self_testing) = (Turns::new(lanes.len()), SelfTesting::new());
     while !shared.is_over() && lanes.iter().any(|lane| lane.open) {
         let heard = shared.bell.rings();
-        if !serve_next(network, lanes, &mut turns, shared)? {
+        let served = serve_next(network, lanes, &mut turns, shared)?;
+        if !self_testing.step(network, shared)? && !served {
             shared.bell.wait(heard, WAIT_SLICE);
         }
     }

@@ -41,6 +41,12 @@ impl Speaker {
         Ok(())
     }
 
+    /// The network computes something else than it should, whatever camera it looks at.
+    pub(super) fn on_self_test_failed(&mut self) -> Result<(), MonitorError> {
+        let open = if self.over { &mut [] } else { self.voices.as_mut_slice() };
+        Ok(open.iter_mut().try_for_each(|voice| voice.on_self_test_failed(&mut self.sinks))?)
+    }
+
     /// Speaks of every camera of which it is time to.
     pub(super) fn keep_talking(&mut self, busy_since: Option<Instant>) -> Result<(), MonitorError> {
         for voice in &mut self.voices {

@@ -51,6 +51,10 @@ impl<'a> Supervisor<'a> {
             if self.orders.reset.swap(false, Ordering::Relaxed) {
                 self.shared.with_speaker(|speaker| speaker.reset());
             }
+            if self.orders.self_test.swap(false, Ordering::Relaxed) {
+                self.shared.self_test.store(true, Ordering::Relaxed);
+                self.shared.bell.ring();
+            }
             let due = self.speak()?;
             self.shared.news.wait(heard, patience(due));
         }

@@ -9,7 +9,10 @@ use super::handover::{Handover, Received};
 use super::lane::{JudgedFrame, Origin};
 use super::report::{self, Reporter, Spoken};
 use super::{Ended, MonitorError, Summary};
+use crate::decide::policy::STRANGEST;
 use crate::decide::{LastWord, Machine};
+use crate::drift::Drift;
+use crate::health::{Finding, Kind};
 use crate::sink::{SinkError, Sinks};
 use crate::source::Condition;
 
@@ -17,6 +20,9 @@ use crate::source::Condition;
 pub(super) struct Voice {
     handover: Arc<Handover>,
     machine: Machine,
+    drift: Drift,
+    /// What of it was told last.
+    drifting: Vec<Kind>,
     reporter: Reporter,
     summary: Summary,
     /// When to speak without a frame.
@@ -32,11 +38,18 @@ pub(super) struct Voice {
 }
 
 impl Voice {
-    pub(super) fn new(handover: Arc<Handover>, machine: Machine, reporter: Reporter, beside_others: bool) -> Self {
+    pub(super) fn new(
+        handover: Arc<Handover>,
+        (machine, drift): (Machine, Drift),
+        reporter: Reporter,
+        beside_others: bool,
+    ) -> Self {
         Self {
             handover,
             due: Instant::now() + machine.deadline(),
             machine,
+            drift,
+            drifting: Vec::new(),
             reporter,
             summary: Summary::default(),
             told: Condition::Streaming,
@@ -104,6 +117,17 @@ impl Voice {
         Ok(())
     }
 
+    /// Hears that the network has failed its self-test.
+    pub(super) fn on_self_test_failed(&mut self, sinks: &mut Sinks) -> Result<(), SinkError> {
+        let now = Instant::now();
+        let decision = self.machine.on_self_test_failed(now);
+        if self.is_spoken_of() {
+            self.speak(Spoken::without_frame(decision), sinks)?;
+            self.due = now + self.machine.deadline();
+        }
+        Ok(())
+    }
+
     /// Tells of a failure where the run does not end with it.
     fn set_end(&mut self, last_word: Result<(), MonitorError>) {
         if let Err(error) = &last_word
@@ -121,9 +145,12 @@ impl Voice {
         frame: JudgedFrame,
         sinks: &mut Sinks,
     ) -> Result<(), SinkError> {
-        let JudgedFrame { judged, judgement, health, decode_time, health_time, deciding } = frame;
+        let JudgedFrame { judged, judgement, mut health, decode_time, health_time, deciding } = frame;
         let (at, age) = (origin.captured_at, origin.taken.elapsed());
         let decision = self.machine.on_judged(&judgement, &health, at, age, Instant::now());
+        let of_picture = health.len();
+        self.drift.see(judgement.p_value.unwrap_or(STRANGEST), at, &mut health);
+        self.tell_drift(&health[of_picture..]);
         self.summary.judged += 1;
         self.summary.flagged += u64::from(judgement.flag);
         self.handover.put_down();
@@ -137,6 +164,29 @@ impl Voice {
         self.due = Instant::now() + self.machine.deadline();
         self.told = Condition::Streaming;
         Ok(())
+    }
+
+    /// Logs where p-values begin to drift, and where they do no longer.
+    fn tell_drift(&mut self, findings: &[Finding]) {
+        let unchanged = findings.iter().map(|finding| finding.kind).eq(self.drifting.iter().copied());
+        if unchanged {
+            return;
+        }
+        self.drifting = findings.iter().map(|finding| finding.kind).collect();
+        let camera = &self.reporter.camera;
+        let reading = self.drift.reading().map(|reading| reading.to_string()).unwrap_or_default();
+        for kind in &self.drifting {
+            let what = match kind {
+                Kind::ScoreDrift => "frames are stranger than those of the calibration",
+                _ => "frames are more alike than those of the calibration, whose thresholds are blunt for them",
+            };
+            log::warn!(
+                "decide: camera {camera}: {what}: {reading}; is it time to calibrate again? (docs/RECALIBRATE.md)"
+            );
+        }
+        if self.drifting.is_empty() {
+            log::info!("decide: camera {camera}: p-values are those of the calibration again: {reading}");
+        }
     }
 
     /// Counts a frame and tells of it; of a camera's only the first in a row, lest one that sends nothing else fill the disk.
@@ -211,6 +261,7 @@ impl Voice {
             self.set_end(Err(MonitorError::Latched { reasons: latched }));
         }
         let (camera, failure) = (self.reporter.camera, self.end.and_then(Result::err));
-        Ended { camera, summary: self.summary, failure, left_behind: self.left_behind }
+        let drift = self.drift.reading();
+        Ended { camera, summary: self.summary, drift, failure, left_behind: self.left_behind }
     }
 }

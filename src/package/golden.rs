@@ -38,6 +38,11 @@ struct Description {
 }
 
 impl Golden {
+    /// Inputs there are.
+    pub fn count(&self) -> usize {
+        self.logits.shape()[0]
+    }
+
     /// Whether `got` is as good as `want` within the package's tolerance; NaN never is.
     pub fn agrees(&self, got: f32, want: f32) -> bool {
         want.is_finite() && (got - want).abs() <= self.tolerance * (1.0 + want.abs())

@@ -5,8 +5,19 @@ use crate::support::{Bench, Tool, have, known};
 #[test]
 fn every_command_shows_an_example_in_its_help() {
     let bench = Bench::new();
-    for command in ["run", "score", "scores", "calibrate", "adopt", "init", "check", "cameras", "bench", "completions"]
-    {
+    for command in [
+        "run",
+        "score",
+        "scores",
+        "calibrate",
+        "adopt",
+        "init",
+        "self-test",
+        "check",
+        "cameras",
+        "bench",
+        "completions",
+    ] {
         let help = bench.run(&[command, "--help"]).expect(0, &[]).stdout;
         assert!(help.contains(&format!("Example:\n  oodwatch {command}")), "{help}");
         assert!(help.contains("--log-level"), "{help}");

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use oodwatch::decide::{DecideConfig, Decider, Machine};
 use oodwatch::decode::Decoder;
+use oodwatch::drift::{Drift, DriftConfig};
 use oodwatch::health::{Health, HealthConfig};
 use oodwatch::monitor::{Camera, Ended, Limits, Monitor, MonitorError, Orders};
 use oodwatch::pipeline::FittedScores;
@@ -96,6 +97,7 @@ impl Scene {
             fitted: FittedScores::default(),
             judge: judge(),
             machine: Machine::new(Decider::new(&self.decide, Instant::now()), &self.decide),
+            drift: Drift::new(&DriftConfig::default()),
             reporter: reporter(name, self.decide.deadline_ms),
         };
         CAMERAS.into_iter().map(camera).collect()
@@ -249,5 +251,46 @@ fn a_network_that_fails_is_the_last_word_on_every_camera() {
     for camera in CAMERAS {
         let last = scene.verdicts(camera).pop().unwrap();
         assert_eq!((last.state, last.reasons), (State::Fault, vec![Reason::JudgingFailed]));
+    }
+}
+
+#[test]
+fn a_self_test_on_demand_that_passes_changes_nothing() {
+    let scene = Scene::new(Then::Hang, 60_000);
+    scene.gate.open();
+    scene.orders.self_test.store(true, Ordering::Relaxed);
+    let proved = || scene.gate.proved.load(Ordering::Relaxed);
+    let ended = scene.run(|| proved() == 3 && scene.said(|verdict| verdict.safe)).unwrap();
+    check(&scene, &ended);
+    assert_eq!(proved(), 3, "once for each golden input");
+    for camera in CAMERAS {
+        assert!(scene.verdicts(camera).iter().all(|verdict| verdict.safe || verdict.reasons == [Reason::Stopped]));
+    }
+}
+
+#[test]
+fn a_self_test_that_fails_is_a_latched_fault_of_every_camera_until_a_reset() {
+    let scene = Scene::new(Then::Deviate, 60_000);
+    let latched = [Reason::Latched, Reason::SelfTestFailed];
+    let failed = |verdict: &Verdict| verdict.reasons == latched && verdict.state == State::Fault;
+    let safe_again = || {
+        if scene.said(|verdict| verdict.safe) && scene.gate.proved.load(Ordering::Relaxed) == 0 {
+            scene.orders.self_test.store(true, Ordering::Relaxed);
+        }
+        // Said at once, and of the frames that follow.
+        let on_frame = |verdict: &Verdict| failed(verdict) && verdict.frame.is_some();
+        if scene.said(on_frame) {
+            scene.orders.reset.store(true, Ordering::Relaxed);
+        }
+        CAMERAS.iter().all(|camera| {
+            let verdicts = scene.verdicts(camera);
+            verdicts.iter().skip_while(|verdict| !failed(verdict)).any(|verdict| verdict.safe)
+        })
+    };
+    let ended = scene.run(safe_again).unwrap();
+    check(&scene, &ended);
+    for camera in CAMERAS {
+        let verdicts = scene.verdicts(camera);
+        assert!(verdicts.iter().any(|verdict| failed(verdict) && verdict.frame.is_none()));
     }
 }
