@@ -6,13 +6,13 @@
 //! that it is time to calibrate again (docs/RECALIBRATE.md).
 //!
 //! Frames of a video resemble each other, so a test for uniform p-values that counts frames would cry wolf. Here time is cut
-//! into 60 blocks ([`Block`]); the mean p-value of each is one observation, and the spread between them says how far chance
-//! moves it: the method of batch means (Law & Kelton, "Simulation Modeling and Analysis", 9.5.3), where blocks that still
+//! into 60 blocks; the mean p-value of each is one observation, and the spread between them says how far chance
+//! moves it: the method of batch means (Law & Kelton, "Simulation Modeling and Analysis"), where blocks that still
 //! resemble each other count for less ([`effective_count`]). A drift is told when
 //!
 //! - the mean is off by more than `shift`: a calibration is a finite sample, and its own p-values are not quite uniform; and
-//! - Student's t of the block means says that chance does that once in [`RARE`] looks, one look a block; and
-//! - that has held for [`HELD`] blocks in a row.
+//! - Student's t of the block means says that chance does that once in 10,000 looks, one look a block; and
+//! - that has held for three blocks in a row.
 //!
 //! The spread of p-values, |2p - 1|, of mean 1/2, is tested in the same way for being too small. Only capture times count, so that
 //! a replay finds the same.

@@ -66,6 +66,8 @@ pub(crate) enum Then {
     Fail,
     /// Computes something else: its next self-test fails.
     Deviate,
+    /// Proves itself again and again.
+    Prove,
 }
 
 /// Says of every picture that it is known.
@@ -112,7 +114,7 @@ impl Judging for Network {
             _ if self.judged <= GOOD => {}
             Then::Hang => self.gate.pass(),
             Then::Panic => panic!("as scripted"),
-            Then::Deviate => {}
+            Then::Deviate | Then::Prove => {}
             Then::Fail => return Err(InferError::Batch { found: vec![1], wanted: [3, 8, 8] }.into()),
         }
         Ok(Judged { scores: vec![Score(0.0)], top_class: Some((0, 0.9)), timings: Timings::default() })
@@ -137,7 +139,7 @@ impl Prove for Network {
     }
 
     fn every(&self) -> Option<Duration> {
-        None
+        (self.then == Then::Prove).then_some(Duration::from_millis(10))
     }
 }
 
