@@ -109,7 +109,12 @@ fn ask<'c>(cameras: &[&'c Camera]) -> anyhow::Result<&'c Camera> {
         return Err(CliError::Usage(problem).into());
     }
     lines::note(&format!("Which camera?{list}"));
-    let mut answers = io::stdin().lock().lines();
+    answered(cameras, io::stdin().lock())
+}
+
+/// The camera of the first answer that is one of their numbers.
+fn answered<'c>(cameras: &[&'c Camera], answers: impl BufRead) -> anyhow::Result<&'c Camera> {
+    let mut answers = answers.lines();
     loop {
         lines::note(&format!("a number from 1 to {}: ", cameras.len()));
         let Some(answer) = answers.next().transpose()? else {
@@ -170,5 +175,14 @@ mod tests {
         assert_eq!(found(None).len(), 3);
         assert!(found(Some("thermal")).is_empty());
         assert!(nothing(&cameras, Some("thermal")).to_string().contains("2  Loopback (/dev/video10"));
+    }
+
+    #[test]
+    fn an_answer_that_is_none_is_asked_for_again_and_the_end_of_them_is_the_end() {
+        let cameras = [camera(0, "a", &[]), camera(1, "b", &[])];
+        let cameras: Vec<&Camera> = cameras.iter().collect();
+        let answered = |text: &'static str| answered(&cameras, text.as_bytes()).map(|camera| camera.card.clone());
+        assert_eq!(answered("0\n3\nfront\n 2 \n1\n").unwrap(), "b");
+        assert!(answered("7\n").unwrap_err().to_string().contains("no camera was chosen"));
     }
 }
