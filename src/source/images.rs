@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::{FootageClock, Frame, Source, SourceError};
+use super::{FootageClock, Frame, Source, SourceError, list};
 use crate::decode::{Content, MAX_ALLOC_BYTES};
 
 /// File name endings that count as pictures in a folder.
@@ -105,7 +105,7 @@ impl Paths {
         } else if is_picture(path) {
             vec![path.to_path_buf()]
         } else {
-            listed_in(path).map_err(failed)?
+            File::open(path).and_then(|list| list::paths(BufReader::new(list))).map_err(failed)?
         };
         if paths.is_empty() {
             return Err(SourceError::Nothing { path: path.into(), wanted: ENDINGS.join(", ") });
@@ -116,34 +116,10 @@ impl Paths {
     fn next(&mut self) -> Result<Option<PathBuf>, SourceError> {
         match self {
             Self::Known(paths) => Ok(paths.pop_front()),
-            Self::Stdin(stdin) => {
-                next_line(stdin).map_err(|source| SourceError::Open { path: PathBuf::from("stdin"), source })
-            }
+            Self::Stdin(stdin) => list::next_path(&mut stdin.lock())
+                .map_err(|source| SourceError::Open { path: PathBuf::from("stdin"), source }),
         }
     }
-}
-
-fn next_line(stdin: &io::Stdin) -> io::Result<Option<PathBuf>> {
-    let mut line = String::new();
-    loop {
-        line.clear();
-        if stdin.lock().read_line(&mut line)? == 0 {
-            return Ok(None);
-        }
-        let path = line.trim();
-        if !path.is_empty() {
-            return Ok(Some(path.into()));
-        }
-    }
-}
-
-/// Paths in a text list, one per line; relative ones are relative to the working directory. Empty lines are skipped.
-fn listed_in(path: &Path) -> io::Result<Vec<PathBuf>> {
-    BufReader::new(File::open(path)?)
-        .lines()
-        .map(|line| line.map(|line| PathBuf::from(line.trim())))
-        .filter(|path| path.as_ref().map_or(true, |path| !path.as_os_str().is_empty()))
-        .collect()
 }
 
 /// Every picture under `dir` and its sub-folders, sorted by path.
