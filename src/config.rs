@@ -121,8 +121,16 @@ impl Config {
     /// An unreadable file, an unknown key, a value out of range.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        Self::parse(path, &text)
+    }
+
+    /// Reads and checks the text of a config; `path` is what errors call it.
+    ///
+    /// # Errors
+    /// An unknown key, a value out of range.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let config: Self =
-            toml::from_str(&text).map_err(|error| ConfigError::Parse { path: path.into(), source: Box::new(error) })?;
+            toml::from_str(text).map_err(|error| ConfigError::Parse { path: path.into(), source: Box::new(error) })?;
         config.check(path)?;
         Ok(config)
     }

@@ -88,7 +88,10 @@ impl Golden {
     }
 
     /// Reads the file's bytes and compares every shape with the manifest.
-    pub(super) fn parse(bytes: &[u8], manifest: &Manifest) -> Result<Self, PackageError> {
+    ///
+    /// # Errors
+    /// No safetensors file, or tensors that are not finite or contradict the manifest.
+    pub fn parse(bytes: &[u8], manifest: &Manifest) -> Result<Self, PackageError> {
         let tensors = Tensors::parse(GOLDEN_FILE, bytes)?;
         let description: Description = tensors.metadata()?;
         let [channels, height, width] = manifest.input.chw();
@@ -109,7 +112,10 @@ impl Golden {
     }
 
     /// The file's bytes; the same content gives the same bytes.
-    pub(super) fn to_bytes(&self) -> Result<Vec<u8>, PackageError> {
+    ///
+    /// # Errors
+    /// Values that no such file can hold.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, PackageError> {
         let mut writer = TensorWriter::default();
         writer.add("inputs", self.inputs.view().into_dyn());
         writer.add("logits", self.logits.view().into_dyn());
