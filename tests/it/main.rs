@@ -14,6 +14,7 @@ mod config;
 mod decide;
 mod expected;
 mod faults;
+mod fuzz;
 mod health;
 mod lanes;
 mod package;

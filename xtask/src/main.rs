@@ -9,6 +9,7 @@ mod camera_lab;
 mod cifar;
 mod demo;
 mod fetch;
+mod fuzz;
 mod paths;
 mod test;
 
@@ -49,6 +50,9 @@ enum Task {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Fuzz everything that reads bytes of others, guided by coverage (docs/FUZZING.md)
+    #[command(after_help = "Example: cargo xtask fuzz --minutes 1\n         cargo xtask fuzz mjpeg onnx")]
+    Fuzz(fuzz::Arguments),
     /// Build a kernel with cameras in it, from Debian's packages, for the tests of V4L2 (x86_64; minutes, once)
     #[command(after_help = "Example: cargo xtask camera-lab\n         .deps/camera-lab/run 'ls /dev/video*'")]
     CameraLab,
@@ -88,6 +92,7 @@ fn run(task: Task) -> Result<ExitCode> {
         // There is no page yet: so far every demo is headless.
         Task::Demo { headless: _, out } => return demo::run(&fetcher, &out),
         Task::Test { arguments } => return test::run(&fetcher, &arguments),
+        Task::Fuzz(arguments) => return fuzz::run(&fetcher.paths, &arguments),
         Task::CameraLab => fetch(&fetcher, &["camera-lab"])?,
         Task::Data { set: DataSet::Cifar10 } => fetch(&fetcher, &["cifar10"])?,
         Task::Fetch { names } => {
