@@ -11,6 +11,7 @@ mod demo;
 mod fetch;
 mod fuzz;
 mod paths;
+mod soak;
 mod test;
 
 use std::path::PathBuf;
@@ -53,6 +54,9 @@ enum Task {
     /// Fuzz everything that reads bytes of others, guided by coverage (docs/FUZZING.md)
     #[command(after_help = "Example: cargo xtask fuzz --minutes 1\n         cargo xtask fuzz mjpeg onnx")]
     Fuzz(fuzz::Arguments),
+    /// Run the monitor for a long time on cameras that break every few seconds (docs/SOAK.md)
+    #[command(after_help = "Example: cargo xtask soak --minutes 2 --seed 7")]
+    Soak(soak::Arguments),
     /// Build a kernel with cameras in it, from Debian's packages, for the tests of V4L2 (x86_64; minutes, once)
     #[command(after_help = "Example: cargo xtask camera-lab\n         .deps/camera-lab/run 'ls /dev/video*'")]
     CameraLab,
@@ -93,6 +97,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Demo { headless: _, out } => return demo::run(&fetcher, &out),
         Task::Test { arguments } => return test::run(&fetcher, &arguments),
         Task::Fuzz(arguments) => return fuzz::run(&fetcher.paths, &arguments),
+        Task::Soak(arguments) => return soak::run(&fetcher, &arguments),
         Task::CameraLab => fetch(&fetcher, &["camera-lab"])?,
         Task::Data { set: DataSet::Cifar10 } => fetch(&fetcher, &["cifar10"])?,
         Task::Fetch { names } => {
