@@ -234,5 +234,6 @@ mod tests {
             row.apply(&base, 1).check().unwrap();
         }
         assert!(config.rows[0].loss.is_plain());
+        assert_eq!(config.tune, TuneConfig::default());
     }
 }
