@@ -113,7 +113,7 @@ impl Grid<'_> {
         if final_look && !run.checkpoint().exists() {
             return Err(AblateError::Untrained { run: run.name.clone() });
         }
-        run.trained(at)?;
+        run.ensure_trained(at)?;
         log::info!("{at}: {}: judging", run.name);
         self.judged(&candidate)
     }

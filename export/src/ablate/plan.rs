@@ -34,7 +34,7 @@ impl Run {
     ///
     /// # Errors
     /// [`AblateError::Train`].
-    pub(crate) fn trained(&self, at: &str) -> Result<(), AblateError> {
+    pub(crate) fn ensure_trained(&self, at: &str) -> Result<(), AblateError> {
         if self.checkpoint().exists() {
             return Ok(());
         }

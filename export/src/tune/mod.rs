@@ -111,7 +111,7 @@ fn blind(config: &AblateConfig, accuracy_drop: f64, out: &Path) -> Result<Tuned,
     let mut pictures = Vec::new();
     for (index, run) in runs.iter().enumerate() {
         let at = format!("tune: {} of {}", index + 1, runs.len());
-        run.trained(&at)?;
+        run.ensure_trained(&at)?;
         let judged = judge.judged(run, &at)?;
         pictures = judged.pictures;
         seeds[run.row].push(SeedResult { seed: run.train.seed, folder: run.train.out.clone(), report: judged.report });
