@@ -86,10 +86,13 @@ pub struct PseudoReport {
 pub fn run(config: &AblateConfig, accuracy_drop: f64) -> Result<Tuned, TuneError> {
     let good = accuracy_drop.is_finite() && accuracy_drop >= 0.0;
     ensure(good, "--accuracy-drop", accuracy_drop, "0 or more points of percent")?;
+    if !config.rows.iter().any(|row| row.loss.is_plain()) {
+        return Err(TuneError::NoControl);
+    }
     let out = config.out.join(FOLDER);
     make_folder(&out)?;
-    let strangers = AblateConfig { ood: Vec::new(), ..config.clone() };
-    let mut tuned = blind(&strangers, accuracy_drop, &out)?;
+    let without_ood = AblateConfig { ood: Vec::new(), ..config.clone() };
+    let mut tuned = blind(&without_ood, accuracy_drop, &out)?;
     if config.ood.is_empty() {
         return Ok(tuned);
     }
@@ -103,19 +106,7 @@ pub fn run(config: &AblateConfig, accuracy_drop: f64) -> Result<Tuned, TuneError
 /// Everything up to the choice, of a grid without out-of-distribution sets.
 fn blind(config: &AblateConfig, accuracy_drop: f64, out: &Path) -> Result<Tuned, TuneError> {
     let base = TrainConfig::read(&config.base)?;
-    tch::set_num_threads(base.threads);
-    let evaluation = EvaluateConfig { background: None, ..config.evaluation(&base, Half::Validation) };
-    let judge = Judge { evaluation, tune: config.tune.clone() };
-    let runs = plan(config, &base)?;
-    let mut seeds: Vec<Vec<SeedResult>> = vec![Vec::new(); config.rows.len()];
-    let mut pictures = Vec::new();
-    for (index, run) in runs.iter().enumerate() {
-        let at = format!("tune: {} of {}", index + 1, runs.len());
-        run.ensure_trained(&at)?;
-        let judged = judge.judged(run, &at)?;
-        pictures = judged.pictures;
-        seeds[run.row].push(SeedResult { seed: run.train.seed, folder: run.train.out.clone(), report: judged.report });
-    }
+    let (seeds, pictures) = judged(config, &base)?;
     let sets = reports(&config.tune, &pictures);
     let rows = summarise(config, &base, sets.iter().map(|set| set.name.as_str()), seeds);
     let tuned = Tuned {
@@ -133,6 +124,24 @@ fn blind(config: &AblateConfig, accuracy_drop: f64, out: &Path) -> Result<Tuned,
     let Candidate { row, score, .. } = &tuned.choice.overall;
     log::info!("tune: chose {row:?} with {score}, see {}", out.join(CHOICE_FILE).display());
     Ok(tuned)
+}
+
+/// Trains and judges all runs: what was found for each row's seeds, and the numbers of pictures (ID, then each set).
+fn judged(config: &AblateConfig, base: &TrainConfig) -> Result<(Vec<Vec<SeedResult>>, Vec<usize>), TuneError> {
+    tch::set_num_threads(base.threads);
+    let evaluation = EvaluateConfig { background: None, ..config.evaluation(base, Half::Validation) };
+    let judge = Judge { evaluation, tune: config.tune.clone() };
+    let runs = plan(config, base)?;
+    let mut seeds: Vec<Vec<SeedResult>> = vec![Vec::new(); config.rows.len()];
+    let mut pictures = Vec::new();
+    for (index, run) in runs.iter().enumerate() {
+        let at = format!("tune: {} of {}", index + 1, runs.len());
+        run.ensure_trained(&at)?;
+        let judged = judge.judged(run, &at)?;
+        pictures = judged.pictures;
+        seeds[run.row].push(SeedResult { seed: run.train.seed, folder: run.train.out.clone(), report: judged.report });
+    }
+    Ok((seeds, pictures))
 }
 
 /// The sets of the config; `pictures` counts those of the ID set, then those of each.

@@ -63,6 +63,10 @@ fn the_choice_is_written_before_strangers_are_read_and_is_the_same_with_and_with
     let refused = export(folder.path(), "ablate", &grid).output().unwrap();
     assert!(String::from_utf8_lossy(&refused.stderr).contains("at least one [[ood]]"));
 
+    std::fs::write(&grid, GRID.replacen("[[row]]\nname = \"control\"\n", "", 1)).unwrap();
+    let refused = export(folder.path(), "tune", &grid).output().unwrap();
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("no row without a loss table"));
+
     // Other pictures are judged again, on the same networks.
     std::fs::write(&grid, GRID.replace("[tune]", "[tune]\npictures = 6")).unwrap();
     let said = succeed(export(folder.path(), "tune", &grid));
