@@ -13,8 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::calibrate::Criterion;
 use crate::decide::DecideConfig;
+use crate::drift::DriftConfig;
 use crate::health::HealthConfig;
 use crate::infer::{ExecutionProvider, NetworkOptions};
+use crate::self_test::SelfTestConfig;
 use crate::sink::SinkConfig;
 pub use camera::CameraConfig;
 
@@ -35,6 +37,12 @@ pub struct Config {
     /// `[decide]`.
     #[serde(default)]
     pub decide: DecideConfig,
+    /// `[self_test]`.
+    #[serde(default)]
+    pub self_test: SelfTestConfig,
+    /// `[drift]`.
+    #[serde(default)]
+    pub drift: DriftConfig,
     /// `[sink.*]`.
     #[serde(default)]
     pub sink: SinkConfig,
@@ -121,8 +129,16 @@ impl Config {
     /// An unreadable file, an unknown key, a value out of range.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        Self::parse(path, &text)
+    }
+
+    /// Reads and checks the text of a config; `path` is what errors call it.
+    ///
+    /// # Errors
+    /// An unknown key, a value out of range.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let config: Self =
-            toml::from_str(&text).map_err(|error| ConfigError::Parse { path: path.into(), source: Box::new(error) })?;
+            toml::from_str(text).map_err(|error| ConfigError::Parse { path: path.into(), source: Box::new(error) })?;
         config.check(path)?;
         Ok(config)
     }
@@ -142,6 +158,12 @@ impl Config {
         }
         if let Some((key, found, wanted)) = self.decide.wrong_value() {
             return wrong(&format!("decide.{key}"), found, wanted);
+        }
+        if let Some((key, found, wanted)) = self.self_test.wrong_value() {
+            return wrong(&format!("self_test.{key}"), found, wanted);
+        }
+        if let Some((key, found, wanted)) = self.drift.wrong_value() {
+            return wrong(&format!("drift.{key}"), found, wanted);
         }
         if self.sink.stdout.is_none() && self.sink.file.is_none() {
             return wrong("sink", "empty".into(), "[sink.stdout], [sink.file], or no [sink] at all");
@@ -189,6 +211,7 @@ mod tests {
         assert_eq!(reference.score, ScoreConfig::default());
         assert_eq!(reference.health, HealthConfig::default());
         assert_eq!(reference.decide, DecideConfig::default());
+        assert_eq!((reference.self_test, reference.drift), (SelfTestConfig::default(), DriftConfig::default()));
         assert_eq!(reference.sink.stdout, SinkConfig::default().stdout);
     }
 

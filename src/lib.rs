@@ -24,15 +24,17 @@
 //!    safe; silence beyond the deadline is a fault.
 //! 7. A [`sink`] delivers the [`verdict`]: one JSON line, also when no frame came.
 //!
-//! [`health`] looks at each picture on its way: whether it is worth judging at all.
+//! [`health`] looks at each picture on its way: whether it is worth judging at all. [`drift`] looks at the p-values of many: whether
+//! it is time to calibrate again. [`init`] records what a new robot is to know; [`notify`] tells systemd how a run is.
 //!
 //! [`monitor`] is the loop around these steps, in which the cameras take turns, and the thread that speaks when it hangs;
 //! [`pipeline`] is the judging part of it (preprocess, infer, score), which `run`, `score`, `calibrate` and `bench` share.
 //! What a network needs to be used this way lies in a [`package`]: a folder with the ONNX file, a manifest, the
 //! calibration and golden vectors. [`open`] puts one to work, or several calibrations of one network, after the
 //! [`self_test`] has shown that this machine computes what the package's maker computed. [`config`] reads the TOML file
-//! that describes a monitor. [`evaluation`] holds the metrics by which scores are compared. [`adopt`] makes a package of a
-//! network that somebody else trained, working on [`onnx`] files.
+//! that describes a monitor. [`evaluation`] holds the metrics by which scores are compared, and [`evidence`] writes the
+//! page that a safety case can refer to. [`adopt`] makes a package of a network that somebody else trained, working on
+//! [`onnx`] files.
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -65,11 +67,15 @@ pub mod calibrate;
 pub mod config;
 pub mod decide;
 pub mod decode;
+pub mod drift;
 pub mod evaluation;
+pub mod evidence;
 pub mod fit;
 pub mod health;
 pub mod infer;
+pub mod init;
 pub mod monitor;
+pub mod notify;
 pub mod onnx;
 pub mod open;
 pub mod package;

@@ -5,7 +5,7 @@
 //! replayed without drops: a full hand-over makes the source wait. Of a camera the newest frame is judged, and the others are
 //! counted as dropped. When no frame of a camera can be judged within the deadline the supervisor speaks of it anyway, so that
 //! its listeners can tell silence from death; when a camera stops delivering, it says so at once. It does so, too, when the
-//! judging thread hangs in the network or is dead.
+//! judging thread hangs in the network or is dead. Between two frames the network can prove itself again ([`Prove`]).
 //!
 //! The lanes share one network, round robin, a frame at a time. In batches a frame would wait for those of other cameras, and
 //! sums round differently with the size of a batch: a verdict would depend on who else was there.
@@ -13,7 +13,7 @@
 //! ```no_run
 //! use std::path::Path;
 //! use oodwatch::config::Config;
-//! use oodwatch::monitor::{Camera, Limits, Monitor, Orders, Reporter};
+//! use oodwatch::monitor::{Camera, Limits, Monitor, Orders, Proven, Reporter};
 //! use oodwatch::{open, sink::Sinks, source};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,7 +24,8 @@
 //! for (camera, calibration) in config.camera.iter().zip(opened.of_cameras()) {
 //!     cameras.push(Camera::new(source::open(&camera.source)?, camera, &config, calibration, &run_id)?);
 //! }
-//! let monitor = Monitor { network: opened.pipeline, sinks: Sinks::open(&config.sink)? };
+//! let network = Proven::new(opened, &config.self_test);
+//! let monitor = Monitor { network, sinks: Sinks::open(&config.sink)? };
 //! for ended in monitor.run(cameras, Limits::default(), &Orders::default())? {
 //!     println!("{}: {} frames judged", ended.camera, ended.summary.judged);
 //! }
@@ -37,7 +38,10 @@ mod error;
 mod handover;
 mod judging;
 mod lane;
+mod proven;
 mod report;
+mod self_testing;
+mod service;
 mod shared;
 mod speaker;
 mod summary;
@@ -53,6 +57,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::decide::LastWord;
+use crate::notify::Notifier;
 use crate::sink::Sinks;
 use crate::source::WAIT_SLICE;
 use bell::Bell;
@@ -61,7 +66,10 @@ use handover::Handover;
 pub use judging::Judging;
 pub use lane::Camera;
 use lane::Lane;
+pub use proven::Proven;
 pub use report::Reporter;
+pub use self_testing::Prove;
+use service::Service;
 use shared::Shared;
 use speaker::Speaker;
 pub use summary::{Ended, Summary};
@@ -89,6 +97,8 @@ pub struct Orders {
     pub stop: Arc<AtomicBool>,
     /// Let go what is latched. The run takes the flag back.
     pub reset: Arc<AtomicBool>,
+    /// Run the self-test. The run takes the flag back.
+    pub self_test: Arc<AtomicBool>,
 }
 
 /// What all cameras of a run share.
@@ -110,13 +120,27 @@ impl<J: Judging> Monitor<J> {
     /// What concerns all cameras: a broken network or sink, a panic of the judging thread, a sink that holds up the end, or a thread
     /// that cannot be started. Threads that hang are left to the end of the process.
     pub fn run(self, cameras: Vec<Camera>, limits: Limits, orders: &Orders) -> Result<Vec<Ended>, MonitorError> {
+        self.run_under(None, cameras, limits, orders)
+    }
+
+    /// [`Self::run`], of which a service manager is told where there is one.
+    ///
+    /// # Errors
+    /// Those of [`Self::run`]; that the manager cannot be told is none.
+    pub fn run_under(
+        self,
+        manager: Option<Notifier>,
+        cameras: Vec<Camera>,
+        limits: Limits,
+        orders: &Orders,
+    ) -> Result<Vec<Ended>, MonitorError> {
         let started = Instant::now();
         let bell = Arc::new(Bell::default());
         let (lanes, voices) = start_sources(cameras, limits, &bell)?;
         let shared = Arc::new(Shared::new(bell, Speaker::new(voices, self.sinks)));
         let (network, theirs) = (self.network, Arc::clone(&shared));
         spawn("judging", move || judging::judge_all(network, lanes, &theirs))?;
-        let outcome = supervise(shared, limits, orders.clone())?;
+        let outcome = supervise(shared, limits, orders.clone(), manager.map(Service::new))?;
         await_end(&outcome, || {
             orders.stop.load(Ordering::Relaxed) || limits.duration.is_some_and(|limit| started.elapsed() >= limit)
         })
@@ -130,9 +154,9 @@ fn start_sources(
 ) -> Result<(Vec<Lane>, Vec<Voice>), MonitorError> {
     let beside_others = cameras.len() > 1;
     let start = |(place, camera)| {
-        let Camera { source, decoder, health, lens, fitted, judge, machine, reporter } = camera;
+        let Camera { source, decoder, health, lens, fitted, judge, machine, drift, reporter } = camera;
         let handover = Arc::new(Handover::start(source, limits.max_frames, bell)?);
-        let voice = Voice::new(Arc::clone(&handover), machine, reporter, beside_others);
+        let voice = Voice::new(Arc::clone(&handover), (machine, drift), reporter, beside_others);
         Ok((Lane { place, handover, decoder, health, lens, fitted, judge, open: true }, voice))
     };
     cameras.into_iter().enumerate().map(start).collect()
@@ -147,11 +171,13 @@ fn supervise(
     shared: Arc<Shared>,
     limits: Limits,
     orders: Orders,
+    service: Option<Service>,
 ) -> Result<Receiver<Result<Vec<Ended>, MonitorError>>, MonitorError> {
     let (sender, outcome) = mpsc::channel();
     let theirs = Arc::clone(&shared);
     let work = move || {
-        let ended = panic::catch_unwind(AssertUnwindSafe(|| Supervisor::new(&theirs, limits, &orders).run()));
+        let supervisor = Supervisor::new(&theirs, limits, &orders, service);
+        let ended = panic::catch_unwind(AssertUnwindSafe(|| supervisor.run()));
         let ended = ended.unwrap_or_else(|panic| {
             theirs.end();
             let last_words = |speaker: &mut Speaker| speaker.close(Some(LastWord::Panicked), true, true, None);

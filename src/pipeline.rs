@@ -121,6 +121,11 @@ impl Pipeline {
         &mut self.network
     }
 
+    /// The network and the scores that one of the packages fitted, for a self-test of what is at work.
+    pub fn network_and_scorers(&mut self, fitted: FittedScores) -> Option<(&mut Network, &mut Scorers)> {
+        Some((&mut self.network, self.scorers.get_mut(fitted.0)?))
+    }
+
     /// The scores that are computed, in the order of [`Judged::scores`].
     pub fn scores(&self) -> &[ScoreName] {
         &self.scores

@@ -1,11 +1,44 @@
-//! Proves at every start that this machine computes what the package's maker computed.
+//! Proves at every start, and again while running, that this machine computes what the package's maker computed.
 //!
 //! Another ONNX Runtime, driver or processor may round differently, within the package's tolerance; anything
 //! beyond is a refusal, because every threshold was set on the maker's numbers.
 
+use std::time::Duration;
+
+use ndarray::{Axis, Slice};
+use serde::{Deserialize, Serialize};
+
 use crate::infer::{InferError, Network, NetworkOutputs};
 use crate::package::Golden;
 use crate::score::{Model, Score, ScoreError, ScoreName, Scorers};
+
+/// `[self_test]`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SelfTestConfig {
+    /// Seconds from one self-test of a running monitor to the next; 0 for none but at the start and on demand.
+    pub every_s: f64,
+}
+
+impl Default for SelfTestConfig {
+    /// Once an hour: a few frames' time for a machine that got hot, or whose memory or driver broke, since it started.
+    fn default() -> Self {
+        Self { every_s: 3_600.0 }
+    }
+}
+
+impl SelfTestConfig {
+    /// The first key whose value is out of range: the key, what it holds, what it may hold.
+    pub fn wrong_value(&self) -> Option<(&'static str, String, &'static str)> {
+        let wrong = !(self.every_s == 0.0 || (1.0..=31_536_000.0).contains(&self.every_s));
+        wrong.then(|| ("every_s", self.every_s.to_string(), "0, or 1 to 31536000"))
+    }
+
+    /// Time from one to the next, if there are any.
+    pub fn every(&self) -> Option<Duration> {
+        (self.every_s > 0.0).then(|| Duration::from_secs_f64(self.every_s))
+    }
+}
 
 /// What the self-test found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,14 +92,43 @@ pub fn run(
         golden.scores.keys().copied().filter(|name| only.is_none_or(|only| only.contains(name))).collect();
     let mut scorers = Scorers::new(&names, model)?;
     let outputs = network.run(golden.inputs.view())?;
-    let mut comparison = Comparison { golden, largest_deviation: 0.0 };
-    comparison.outputs(&outputs)?;
-    comparison.scores(&outputs, &mut scorers)?;
-    Ok(SelfTest { inputs: outputs.count(), largest_deviation: comparison.largest_deviation })
+    let largest_deviation = compare(golden, 0, &outputs, &mut scorers)?;
+    Ok(SelfTest { inputs: outputs.count(), largest_deviation })
+}
+
+/// Runs one golden input, by itself as a frame is, through a network and the scorers of its package, which are at work. Gives
+/// the largest deviation.
+///
+/// # Errors
+/// As [`run()`]; also where there is no such input.
+pub fn run_one(
+    network: &mut Network,
+    golden: &Golden,
+    scorers: &mut Scorers,
+    input: usize,
+) -> Result<f32, SelfTestError> {
+    let input = input.min(golden.count().saturating_sub(1));
+    let outputs = network.run(golden.inputs.slice_axis(Axis(0), Slice::from(input..input + 1)))?;
+    compare(golden, input, &outputs, scorers)
+}
+
+/// Holds outputs against the golden vectors from the input `first` on.
+fn compare(
+    golden: &Golden,
+    first: usize,
+    outputs: &NetworkOutputs,
+    scorers: &mut Scorers,
+) -> Result<f32, SelfTestError> {
+    let mut comparison = Comparison { golden, first, largest_deviation: 0.0 };
+    comparison.outputs(outputs)?;
+    comparison.scores(outputs, scorers)?;
+    Ok(comparison.largest_deviation)
 }
 
 struct Comparison<'a> {
     golden: &'a Golden,
+    /// Number of the golden input that was run first.
+    first: usize,
     largest_deviation: f32,
 }
 
@@ -87,12 +149,12 @@ impl Comparison<'_> {
     fn tensor<'v>(
         &mut self,
         what: &str,
-        got: impl ExactSizeIterator<Item = &'v f32>,
-        want: impl Iterator<Item = &'v f32>,
+        got: impl Iterator<Item = &'v f32>,
+        want: impl ExactSizeIterator<Item = &'v f32>,
     ) -> Result<(), SelfTestError> {
-        let per_input = (got.len() / self.golden.logits.shape()[0]).max(1);
-        for (index, (got, want)) in got.zip(want).enumerate() {
-            self.value(what, index / per_input, *got, *want)?;
+        let per_input = (want.len() / self.golden.count()).max(1);
+        for (index, (got, want)) in got.zip(want.skip(self.first * per_input)).enumerate() {
+            self.value(what, self.first + index / per_input, *got, *want)?;
         }
         Ok(())
     }
@@ -101,8 +163,13 @@ impl Comparison<'_> {
         let golden = self.golden;
         let names = scorers.names().to_vec();
         for (index, image) in outputs.images().enumerate() {
+            let input = self.first + index;
             for (name, Score(got)) in names.iter().zip(scorers.score(&image)) {
-                self.value(&format!("score {name}"), index, *got, golden.scores[name][index])?;
+                let want = golden.scores.get(name).and_then(|scores| scores.get(input));
+                // Fewer scores than these are golden where a package was made for some only.
+                if let Some(want) = want {
+                    self.value(&format!("score {name}"), input, *got, *want)?;
+                }
             }
         }
         Ok(())
@@ -115,5 +182,20 @@ impl Comparison<'_> {
         }
         self.largest_deviation = self.largest_deviation.max((got - want).abs() / (1.0 + want.abs()));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn once_an_hour_is_the_default_and_what_cannot_be_meant_is_named() {
+        let config = |every_s| SelfTestConfig { every_s };
+        assert_eq!(SelfTestConfig::default().every(), Some(Duration::from_secs(3_600)));
+        assert_eq!((config(0.0).every(), config(0.0).wrong_value()), (None, None));
+        for wrong in [-1.0, 0.5, f64::NAN, f64::INFINITY] {
+            assert_eq!(config(wrong).wrong_value().unwrap().0, "every_s");
+        }
     }
 }

@@ -132,6 +132,8 @@ pub enum Reason {
     NoFrameWithinDeadline,
     /// One frame has kept the judging thread busy for longer than the deadline.
     JudgingStalled,
+    /// The network computes something else than its package's golden vectors want.
+    SelfTestFailed,
     /// More faults within an hour than the config allows. Told where it is latched.
     RepeatedFaults,
     /// A fault that needs `oodwatch reset`; it stands beside, as of now or from before.
@@ -146,7 +148,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::NoFrameYet,
         Self::ScoreAboveThreshold,
         Self::Alarm,
@@ -160,12 +162,20 @@ impl Reason {
         Self::FrameTooOld,
         Self::NoFrameWithinDeadline,
         Self::JudgingStalled,
+        Self::SelfTestFailed,
         Self::RepeatedFaults,
         Self::Latched,
         Self::JudgingFailed,
         Self::Panicked,
         Self::Stopped,
     ];
+}
+
+impl fmt::Display for State {
+    /// Its name in a verdict.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(formatter)
+    }
 }
 
 impl fmt::Display for Reason {

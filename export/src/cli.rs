@@ -1,4 +1,4 @@
-//! The command line: train, evaluate, ablate, export.
+//! The command line: train, evaluate, ablate, tune, export.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use oodwatch_export::evaluate::{self, EvaluateConfig};
 use oodwatch_export::package::{ExportOptions, export};
 use oodwatch_export::pictures::Half;
 use oodwatch_export::train::train;
+use oodwatch_export::tune;
 
 /// Trains image classifiers with the local background feature loss and writes model packages
 #[derive(Debug, Parser)]
@@ -64,6 +65,19 @@ pub(crate) enum Command {
         /// without, the validation half is judged
         #[arg(long = "final")]
         final_look: bool,
+    },
+    /// Choose a row of a grid and a score by pictures made of in-distribution ones; no out-of-distribution picture is read
+    /// for the choice. Those of the config, if any, then tell how far it is from the best
+    #[command(after_help = "Example:\n  \
+        oodwatch-export tune --config configs/train/ablate-cifar10.toml --accuracy-drop 0.5\n\n\
+        Trains what ablate has not, and keeps what it judged; writes the folder tune/ beside the tables of ablate")]
+    Tune {
+        /// Ablation config (TOML); its table [tune] names the pictures
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Points of percent of ID accuracy that a row may lose against the most accurate row without a loss table
+        #[arg(long, value_name = "POINTS", default_value_t = 0.5)]
+        accuracy_drop: f64,
     },
     /// Write a checkpoint as a model package
     #[command(after_help = "Example:\n  \
@@ -129,6 +143,11 @@ impl Command {
                 let config = AblateConfig::read(&config)?;
                 print!("{}", ablate::run(&config, final_look)?.markdown());
                 log::info!("ablate: done, see {}", config.out.display());
+            }
+            Self::Tune { config, accuracy_drop } => {
+                let config = AblateConfig::read(&config)?;
+                print!("{}", tune::run(&config, accuracy_drop)?.markdown());
+                log::info!("tune: done, see {}", tune::folder(&config).display());
             }
             Self::Export(arguments) => arguments.run()?,
             Self::Completions { shell } => {

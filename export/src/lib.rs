@@ -5,8 +5,8 @@
 //! [`model`] is the network, filled with [`weights`] of others or fresh ones, [`loss`] and [`optim`]
 //! move its weights, [`train`] does so over epochs and leaves a [`checkpoint`]. A [`trained`] network
 //! is measured by [`evaluate`] on [`pictures`] and written as a [`package`] whose network [`onnx`]
-//! describes. [`ablate`] trains and measures a grid of them and compares each with its control; [`plot`]
-//! draws. What a robot computes (preprocessing, scores, thresholds) comes from the `oodwatch`
+//! describes. [`ablate`] trains and measures a grid of them and compares each with its control, [`tune`]
+//! chooses one of them without an out-of-distribution picture; [`plot`] draws. What a robot computes (preprocessing, scores, thresholds) comes from the `oodwatch`
 //! library itself, so that what was measured is what runs.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -29,4 +29,5 @@ pub mod plot;
 mod progress;
 pub mod train;
 pub mod trained;
+pub mod tune;
 pub mod weights;

@@ -98,6 +98,8 @@ pub enum Pictures {
     Labelled(Dataset),
     /// Files; decoded when asked for.
     Files(Vec<PathBuf>),
+    /// Made by this program, without classes.
+    Made(Vec<RgbImage>),
 }
 
 impl Pictures {
@@ -130,6 +132,7 @@ impl Pictures {
         match self {
             Self::Labelled(set) => set.len(),
             Self::Files(files) => files.len(),
+            Self::Made(images) => images.len(),
         }
     }
 
@@ -142,7 +145,7 @@ impl Pictures {
     pub fn label(&self, index: usize) -> Option<usize> {
         match self {
             Self::Labelled(set) => set.labels.get(index).map(|&label| usize::from(label)),
-            Self::Files(_) => None,
+            Self::Files(_) | Self::Made(_) => None,
         }
     }
 
@@ -164,10 +167,15 @@ impl Pictures {
         Ok(Array4::from_shape_vec((indices.len(), channels, height, width), values)?)
     }
 
-    fn read(&self, index: usize) -> Result<RgbImage, PictureError> {
+    /// The picture at `index` in its own size.
+    ///
+    /// # Errors
+    /// It cannot be read or decoded.
+    pub fn read(&self, index: usize) -> Result<RgbImage, PictureError> {
         match self {
             Self::Labelled(set) => interleaved(set.picture(index), set.width, set.height),
             Self::Files(files) => read_file(&files[index]),
+            Self::Made(images) => Ok(images[index].clone()),
         }
     }
 }

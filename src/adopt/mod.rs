@@ -16,6 +16,7 @@ mod input;
 mod list;
 mod measure;
 mod names;
+mod propose;
 mod surgery;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub use error::AdoptError;
 pub use find::Choice;
 pub use input::{Axes, Preprocessing};
 pub use list::{Listed, list};
+pub use propose::{Proposal, propose};
 
 use crate::infer::{ExecutionProvider, Network, NetworkOptions, PRECISION};
 use crate::onnx::Model;
@@ -83,17 +85,15 @@ pub struct Adopted {
 /// [`AdoptError`]: the file, a name or a shape is not what it should be; the text says what is.
 pub fn adopt(onnx: &[u8], request: &Request) -> Result<Adopted, AdoptError> {
     let model = Model::parse(onnx)?;
-    let logits = find::logits(&model.graph, request.logits.as_deref())?;
-    let features = find::features(&model.graph, &logits.tensor, request.features.as_deref())?;
-    let map = find::pooled_map(&model.graph, &features.tensor);
-    let wanted = Wanted { logits: &logits.tensor, features: &features.tensor, map };
+    let Proposal { logits, features, map, head } = Proposal::of(&model, request)?;
+    let wanted = Wanted { logits: &logits.tensor, features: &features.tensor, map: map.as_deref() };
 
     let mut surgery = Surgery::new(onnx, &model, &request.preprocessing)?;
     let input = surgery.input.spec.clone();
     let pictures = pictures(&input)?;
     let measured = measure(&surgery.exposing(&wanted.tensors())?, &input.name, pictures.view(), &wanted)?;
     check_classes(request, &logits.tensor, measured.logits.ncols())?;
-    let (head, head_difference) = proved_head(&model, &logits.tensor, &measured)?.unzip();
+    let (head, head_difference) = head.and_then(|head| proved(head, &measured)).unzip();
 
     let outputs = outputs(&wanted, &measured, head.as_ref());
     let map = outputs.local.as_ref().map(|local| local.map.to_owned());
@@ -145,12 +145,10 @@ fn check_classes(request: &Request, logits: &str, wanted: usize) -> Result<(), A
     }
 }
 
-/// The head with its largest difference from the logits; `None` where it cannot be read, or is not what makes them.
-fn proved_head(model: &Model<'_>, logits: &str, measured: &Measured) -> Result<Option<(Head, f64)>, AdoptError> {
-    let Some(linear) = find::linear(&model.graph, logits) else { return Ok(None) };
-    let Some(head) = head::read(&model.graph, &linear)? else { return Ok(None) };
-    let difference = head::prove(&head, measured.features.view(), measured.logits.view());
-    Ok(difference.map(|difference| (head, difference)))
+/// The head with its largest difference from the logits; `None` where it is not what makes them.
+fn proved(head: Head, measured: &Measured) -> Option<(Head, f64)> {
+    let difference = head::prove(&head, measured.features.view(), measured.logits.view())?;
+    Some((head, difference))
 }
 
 /// The power of two nearest to the mean local norm.

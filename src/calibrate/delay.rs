@@ -93,7 +93,12 @@ impl fmt::Display for Delay {
 
 /// Runs a policy over every cut.
 pub fn delay(policy: Policy, cuts: &[Cut]) -> Delay {
-    Delay::of(cuts.iter().filter_map(|cut| after(policy, cut)).collect())
+    Delay::of(delays_s(policy, cuts))
+}
+
+/// Per cut, but for those before which the alarm was up already: seconds until the alarm, or how long was watched in vain.
+pub fn delays_s(policy: Policy, cuts: &[Cut]) -> Vec<Result<f64, f64>> {
+    cuts.iter().filter_map(|cut| after(policy, cut)).collect()
 }
 
 /// Seconds from the first frame after the cut to the alarm, or how long was watched in vain; nothing if the alarm was up

@@ -32,7 +32,7 @@ pub use alarms::{FalseAlarms, Moment, false_alarms, short, time_of};
 pub use autocorrelation::effective_count;
 pub use beta_binomial::beta_binomial_interval;
 pub use choose::{CalibratedPolicy, ChooseError, Goal, Material, Shortfall, choose};
-pub use delay::{Cut, Delay, delay, measured_cuts, modelled_cuts};
+pub use delay::{Cut, Delay, delay, delays_s, measured_cuts, modelled_cuts};
 pub use footage::{Calibrated, FootageError, Wanted, calibrate};
 pub use fusion::{Combination, Fusion, FusionError};
 pub use judge::{Criterion, CriterionError, Judge, Judgement};

@@ -1,7 +1,7 @@
 //! `oodwatch check`: everything that `run` would refuse, found before it runs.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use oodwatch::config::Config;
@@ -25,8 +25,13 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let config = Config::load(&arguments.config)?;
-    lines::text(&format!("ok  config   {}", arguments.config.display()))?;
+    check(&arguments.config)
+}
+
+/// Prints a line for everything that is well.
+pub(super) fn check(path: &Path) -> anyhow::Result<()> {
+    let config = Config::load(path)?;
+    lines::text(&format!("ok  config   {}", path.display()))?;
     check_model(&config)?;
     check_devices(&config)?;
     for camera in &config.camera {

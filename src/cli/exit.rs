@@ -9,8 +9,10 @@ use oodwatch::adopt::AdoptError;
 use oodwatch::calibrate::{CalibrateError, FootageError};
 use oodwatch::config::{CameraConfig, Config, ConfigError};
 use oodwatch::decide::DecideError;
+use oodwatch::evidence::EvidenceError;
 use oodwatch::fit::FitError;
 use oodwatch::infer::InferError;
+use oodwatch::init::InitError;
 use oodwatch::monitor::{Ended, MonitorError};
 use oodwatch::open::OpenError;
 use oodwatch::package::PackageError;
@@ -29,6 +31,7 @@ const PACKAGE: u8 = 3;
 const SOURCE: u8 = 4;
 const INFERENCE: u8 = 5;
 const FAULT: u8 = 6;
+const UNMET: u8 = 7;
 
 /// Errors that belong to the command line itself.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +50,17 @@ pub(crate) enum CliError {
         /// Why not.
         source: Box<CliError>,
     },
+    /// There is no camera to choose.
+    #[error("there is no camera: no V4L2 capture device under /dev/video*; --source records something else")]
+    NoCamera,
+    /// A camera that gave nothing any more while it was recorded.
+    #[error("the camera gave nothing for {after_s} s; {kept} frames are kept")]
+    Silent {
+        /// How long it was waited for, in seconds.
+        after_s: u64,
+        /// Frames that were recorded before.
+        kept: u64,
+    },
     /// A source cannot be opened.
     #[error(transparent)]
     Source(#[from] SourceError),
@@ -62,6 +76,14 @@ pub(crate) enum CliError {
         device: PathBuf,
         /// The camera that has it.
         other: String,
+    },
+    /// Evidence speaks against what it is about.
+    #[error("the page is written; {unmet} of what was promised did not hold{}", if *.self_test_failed { ": the self-test failed" } else { "" })]
+    Unmet {
+        /// How much did not hold.
+        unmet: usize,
+        /// Whether it is the self-test.
+        self_test_failed: bool,
     },
     /// Some of several cameras ended badly; of each the log tells why.
     #[error("{} of {cameras} cameras failed: {}", failed.len(), failed.join(", "))]
@@ -134,6 +156,8 @@ fn code(error: &anyhow::Error) -> u8 {
         error.downcast_ref().map(of_pipeline),
         error.downcast_ref().map(of_monitor),
         error.downcast_ref().map(of_process),
+        error.downcast_ref().map(of_evidence),
+        error.downcast_ref().map(of_init),
     ];
     known.into_iter().flatten().next().unwrap_or(OTHER)
 }
@@ -155,10 +179,31 @@ fn of_adopt(error: &AdoptError) -> u8 {
 fn of_cli(error: &CliError) -> u8 {
     match error {
         CliError::Usage(_) => USAGE,
-        CliError::NothingRead(_) | CliError::Source(_) | CliError::SharedDevice { .. } => SOURCE,
+        CliError::NothingRead(_)
+        | CliError::Silent { .. }
+        | CliError::NoCamera
+        | CliError::Source(_)
+        | CliError::SharedDevice { .. } => SOURCE,
         CliError::Camera { source, .. } => of_cli(source),
         CliError::Decide(_) => PACKAGE,
         CliError::Cameras { code, .. } => *code,
+        CliError::Unmet { self_test_failed: true, .. } => INFERENCE,
+        CliError::Unmet { .. } => UNMET,
+    }
+}
+
+fn of_evidence(error: &EvidenceError) -> u8 {
+    match error {
+        EvidenceError::Open(error) => of_open(error),
+        EvidenceError::Decide(_) => PACKAGE,
+        EvidenceError::Source(_) | EvidenceError::TooFew { .. } => SOURCE,
+        EvidenceError::Pipeline(error) => of_pipeline(error),
+        EvidenceError::Monitor(error) => of_monitor(error),
+        EvidenceError::SamePictures { .. } | EvidenceError::Exists { .. } | EvidenceError::NotAPage { .. } => USAGE,
+        EvidenceError::Evaluation(_)
+        | EvidenceError::Read { .. }
+        | EvidenceError::Write { .. }
+        | EvidenceError::Json(_) => OTHER,
     }
 }
 
@@ -245,6 +290,15 @@ fn of_process(error: &ProcessError) -> u8 {
         ProcessError::NotAPidFile { .. }
         | ProcessError::Taken { .. }
         | ProcessError::Gone(_)
-        | ProcessError::Deaf(_) => USAGE,
+        | ProcessError::Deaf { .. } => USAGE,
+    }
+}
+
+/// A folder that was named wrongly is usage, a source that broke is a source; the rest is the disk's.
+fn of_init(error: &InitError) -> u8 {
+    match error {
+        InitError::NotFootage { .. } => USAGE,
+        InitError::Source(_) => SOURCE,
+        _ => OTHER,
     }
 }

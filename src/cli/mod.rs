@@ -6,13 +6,17 @@ mod calibrate;
 mod cameras;
 mod check;
 mod completions;
+mod evidence;
 pub(crate) mod exit;
+mod init;
 mod lines;
+mod man;
 mod process;
 mod reset;
 mod run;
 mod score;
 mod scores;
+mod self_test;
 
 use clap::{Parser, Subcommand};
 use log::LevelFilter;
@@ -25,6 +29,7 @@ use log::LevelFilter;
     0 done (also end of file, SIGTERM, SIGINT, --max-frames, and some unreadable inputs, which are counted)\n  \
     2 usage or config\n  3 model package\n  4 source: no input could be read\n  \
     5 execution provider, ONNX Runtime or failed self-test\n  6 ended in a latched fault or a caught panic\n  \
+    7 evidence was written, but not everything that was promised held\n  \
     1 anything else (a full disk, a broken stdout)\n  Of several cameras that ended differently, the highest."
 )]
 pub(crate) struct Arguments {
@@ -41,6 +46,8 @@ pub(crate) enum Command {
     Run(run::Arguments),
     /// Let the latched faults of a running monitor go
     Reset(reset::Arguments),
+    /// Prove that this machine computes what the package's maker computed, here or in a running monitor
+    SelfTest(self_test::Arguments),
     /// Score pictures: one JSON line per picture and score
     Score(score::Arguments),
     /// List the scores, what each reads, and where it was published
@@ -49,14 +56,20 @@ pub(crate) enum Command {
     Calibrate(calibrate::Arguments),
     /// Make a package of any classifier in ONNX
     Adopt(adopt::Arguments),
+    /// Record a camera on a new robot, calibrate on it, and write a config that runs
+    Init(init::Arguments),
     /// Find everything that `run` would refuse, before it runs
     Check(check::Arguments),
     /// List the cameras of this machine
     Cameras(cameras::Arguments),
     /// Measure every stage of the way of a frame
     Bench(bench::Arguments),
+    /// Examine a package under a config and write the page that a safety case can refer to
+    Evidence(evidence::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
+    /// Print the manual page, or write those of all commands
+    Man(man::Arguments),
 }
 
 impl Command {
@@ -65,14 +78,18 @@ impl Command {
         match self {
             Self::Run(arguments) => run::run(&arguments),
             Self::Reset(arguments) => reset::run(&arguments),
+            Self::SelfTest(arguments) => self_test::run(&arguments),
             Self::Score(arguments) => score::run(&arguments),
             Self::Scores(arguments) => scores::run(&arguments),
             Self::Calibrate(arguments) => calibrate::run(&arguments),
             Self::Adopt(arguments) => adopt::run(&arguments),
+            Self::Init(arguments) => init::run(&arguments),
             Self::Check(arguments) => check::run(&arguments),
             Self::Cameras(arguments) => cameras::run(&arguments),
             Self::Bench(arguments) => bench::run(&arguments),
+            Self::Evidence(arguments) => evidence::run(&arguments),
             Self::Completions(arguments) => completions::run(&arguments),
+            Self::Man(arguments) => man::run(&arguments),
         }
     }
 }

@@ -12,6 +12,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// What tells a run to let latched faults go.
 pub(crate) const RESET: Signal = Signal::USR1;
+/// What tells a run to test itself.
+pub(crate) const SELF_TEST: Signal = Signal::USR2;
 
 /// Why a monitor could not be told something, or has no pid file.
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +44,13 @@ pub(crate) enum ProcessError {
     #[error("process {0} is not running")]
     Gone(u32),
     /// A signal would end it: it is no monitor, or none that has started.
-    #[error("process {0} does not listen for SIGUSR1, so it is no running `oodwatch run`; nothing was sent")]
-    Deaf(u32),
+    #[error("process {pid} does not listen for {}, so it is no running `oodwatch run`; nothing was sent", name(*.signal))]
+    Deaf {
+        /// Whom.
+        pid: u32,
+        /// What it should listen for.
+        signal: Signal,
+    },
     /// It must not be told.
     #[error("process {pid} cannot be told: {source}")]
     Refused {
@@ -83,15 +90,29 @@ impl Process {
         Self::with_pid(self.pid).is_ok_and(|now| now == self)
     }
 
-    /// Tells a monitor to let latched faults go. Whoever does not wait for that signal would be ended by it, and is not told.
+    /// Tells a monitor to let latched faults go.
     pub(crate) fn reset(self) -> Result<(), ProcessError> {
+        self.tell(RESET)
+    }
+
+    /// Tells a monitor to test itself.
+    pub(crate) fn self_test(self) -> Result<(), ProcessError> {
+        self.tell(SELF_TEST)
+    }
+
+    /// Whoever does not wait for that signal would be ended by it, and is not told.
+    fn tell(self, signal: Signal) -> Result<(), ProcessError> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
-        if !catches(&status, RESET) {
-            return Err(ProcessError::Deaf(self.pid));
+        if !catches(&status, signal) {
+            return Err(ProcessError::Deaf { pid: self.pid, signal });
         }
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).ok_or(ProcessError::Gone(self.pid))?;
-        kill_process(pid, RESET).map_err(|error| ProcessError::Refused { pid: self.pid, source: error.into() })
+        kill_process(pid, signal).map_err(|error| ProcessError::Refused { pid: self.pid, source: error.into() })
     }
+}
+
+fn name(signal: Signal) -> &'static str {
+    if signal == SELF_TEST { "SIGUSR2" } else { "SIGUSR1" }
 }
 
 fn read(path: &Path) -> Result<Process, ProcessError> {

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use oodwatch::config::Config;
-use oodwatch::monitor::{Camera, Ended, Limits, Monitor, MonitorError, Orders, Reporter, Summary};
+use oodwatch::monitor::{Camera, Ended, Limits, Monitor, MonitorError, Orders, Proven, Reporter, Summary};
+use oodwatch::notify::Notifier;
 use oodwatch::open::{self, OpenedCameras};
 use oodwatch::sink::Sinks;
 use oodwatch::source::{self, Source};
@@ -13,7 +15,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::exit::{self, CliError};
 use super::lines;
-use super::process::{PidFile, RESET};
+use super::process::{PidFile, RESET, SELF_TEST};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  oodwatch run --config configs/images.toml --max-frames 100")]
@@ -27,7 +29,7 @@ pub(crate) struct Arguments {
     /// Stop after this many seconds
     #[arg(long, value_name = "S", value_parser = seconds)]
     duration: Option<Duration>,
-    /// Keep this process's id in a file while it runs, for `oodwatch reset --pid-file`
+    /// Keep this process's id in a file while it runs, for `oodwatch reset --pid-file` and `self-test`
     #[arg(long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
 }
@@ -39,15 +41,21 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let orders = orders_by_signals()?;
+    let mut manager = service_manager();
     let _pid_file = arguments.pid_file.as_deref().map(PidFile::write).transpose()?;
+    if let Some(manager) = &mut manager {
+        manager.status("starting: config, package, self-test, cameras");
+    }
     let config = Config::load(&arguments.config)?;
     let opened = open::open_cameras(&config)?;
     let sources = open_sources(&config)?;
     let started = Instant::now();
     let cameras = cameras(&config, &opened, sources)?;
-    let monitor = Monitor { network: opened.pipeline, sinks: Sinks::open(&config.sink)? };
+    let network = Proven::new(opened, &config.self_test);
+    let monitor = Monitor { network, sinks: Sinks::open(&config.sink)? };
     let limits = Limits { max_frames: arguments.max_frames, duration: arguments.duration };
-    let mut ended = monitor.run(cameras, limits, &orders).inspect_err(|_| exit::leave_threads_behind())?;
+    let mut ended =
+        monitor.run_under(manager, cameras, limits, &orders).inspect_err(|_| exit::leave_threads_behind())?;
     if ended.iter().any(|ended| ended.left_behind) {
         exit::leave_threads_behind();
     }
@@ -84,20 +92,38 @@ fn cameras(config: &Config, opened: &OpenedCameras, sources: Vec<Box<dyn Source>
         .collect()
 }
 
-/// SIGTERM and SIGINT set a flag that every loop looks at; a second signal ends the process at once. SIGUSR1 sets another.
+/// SIGTERM and SIGINT set a flag that every loop looks at. SIGUSR1 and SIGUSR2 set others.
 fn orders_by_signals() -> anyhow::Result<Orders> {
     let orders = Orders::default();
-    for signal in [SIGTERM, SIGINT] {
-        // The order matters: the first signal finds the flag unset, the second finds it set.
-        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&orders.stop))?;
-        signal_hook::flag::register(signal, Arc::clone(&orders.stop))?;
-    }
+    stop_by_signals(&orders.stop)?;
     signal_hook::flag::register(RESET.as_raw(), Arc::clone(&orders.reset))?;
+    signal_hook::flag::register(SELF_TEST.as_raw(), Arc::clone(&orders.self_test))?;
     Ok(orders)
 }
 
-/// A line for each of several cameras, and one for all.
+/// The service manager that started this process, where there is one. Verdicts do not depend on it.
+fn service_manager() -> Option<Notifier> {
+    Notifier::from_env().unwrap_or_else(|error| {
+        log::warn!("{error}; the service manager is told nothing, and may end this process for that");
+        None
+    })
+}
+
+/// The first SIGTERM or SIGINT sets the flag, the next one ends the process; with the flag set, the first one does.
+pub(super) fn stop_by_signals(stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
+    for signal in [SIGTERM, SIGINT] {
+        // The order matters: the first signal finds the flag unset, the second finds it set.
+        signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(stop))?;
+        signal_hook::flag::register(signal, Arc::clone(stop))?;
+    }
+    Ok(())
+}
+
+/// A line for each of several cameras, and one for all; before them, of each that ran for long enough, its p-values.
 fn tell(ended: &[Ended], elapsed: Duration) {
+    for (ended, drift) in ended.iter().filter_map(|ended| Some((ended, ended.drift.as_ref()?))) {
+        lines::note(&format!("camera {}: {drift}", ended.camera));
+    }
     if let [_, _, ..] = ended {
         for Ended { camera, summary, failure, .. } in ended {
             let failed = if failure.is_some() { "failed: " } else { "" };

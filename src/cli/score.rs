@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use oodwatch::calibrate::{Criterion, Judge};
 use oodwatch::config::ModelConfig;
 use oodwatch::decode::{Content, decode};
@@ -11,6 +12,7 @@ use oodwatch::open;
 use oodwatch::package::Package;
 use oodwatch::pipeline::{Judged, Pipeline};
 use oodwatch::source::images::{pictures_in, read_bounded};
+use oodwatch::source::list::next_path;
 use serde::Serialize;
 
 use super::exit::CliError;
@@ -80,11 +82,9 @@ impl Scorer<'_> {
     /// An argument: a list on stdin, a folder, or a picture.
     fn input(&mut self, path: &Path) -> anyhow::Result<()> {
         if path == Path::new("-") {
-            for line in io::stdin().lines() {
-                let line = line?;
-                if !line.trim().is_empty() {
-                    self.picture(Path::new(line.trim()))?;
-                }
+            let mut list = io::stdin().lock();
+            while let Some(picture) = next_path(&mut list).context("the list on stdin")? {
+                self.picture(&picture)?;
             }
             return Ok(());
         }

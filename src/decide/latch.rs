@@ -27,11 +27,13 @@ pub enum Latchable {
     NoFrameWithinDeadline,
     /// A frame was older than the deadline when it was judged.
     FrameTooOld,
+    /// The network failed its self-test.
+    SelfTestFailed,
 }
 
 impl Latchable {
     /// Those that are latched where the config does not say.
-    pub const DEFAULT: [Self; 2] = [Self::JudgingStalled, Self::RepeatedFaults];
+    pub const DEFAULT: [Self; 3] = [Self::JudgingStalled, Self::RepeatedFaults, Self::SelfTestFailed];
 
     /// The reason that latches.
     pub fn reason(self) -> Reason {
@@ -40,6 +42,7 @@ impl Latchable {
             Self::RepeatedFaults => Reason::RepeatedFaults,
             Self::NoFrameWithinDeadline => Reason::NoFrameWithinDeadline,
             Self::FrameTooOld => Reason::FrameTooOld,
+            Self::SelfTestFailed => Reason::SelfTestFailed,
         }
     }
 }

@@ -16,6 +16,7 @@
 //! | deadline not yet over                       |          | or camera_lost               |
 //! | none of these                               | nominal  |                              |
 //! | camera's source broke for good              | fault    | camera_failed                |
+//! | network failed its self-test                | fault    | self_test_failed             |
 //!
 //! Where several hold, the upper row names the state and all of them stand in the reasons. A fault for want of frames
 //! lasts until the next frame is judged. Only nominal is safe: whatever is not known to be good is not.
@@ -183,6 +184,11 @@ impl Decider {
             false => (State::Degraded, vec![reason]),
         };
         (!self.silent_since_judged).then_some(Decision { state, reasons })
+    }
+
+    /// Whatever the start time says: the absence of frames is a fault from now on, for something worse has happened.
+    pub fn end_start(&mut self) {
+        self.startup = Duration::ZERO;
     }
 
     fn is_starting(&self, now: Instant) -> bool {

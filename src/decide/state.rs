@@ -124,6 +124,13 @@ impl Machine {
         self.enter(decision, now)
     }
 
+    /// The network failed its self-test: what it says of any frame is worth nothing.
+    pub fn on_self_test_failed(&mut self, now: Instant) -> Decision {
+        self.decider.end_start();
+        let decision = Decision { state: State::Fault, reasons: vec![Reason::SelfTestFailed] };
+        self.enter(decision, now)
+    }
+
     /// The last word of the run. That it ends is no fault of the machine, and is not counted as one.
     pub fn on_end(&mut self, last_word: LastWord) -> Decision {
         self.state = State::Fault;

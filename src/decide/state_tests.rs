@@ -21,6 +21,7 @@ enum Event {
     Deadline { stalled: bool },
     Trouble(Condition),
     Failed,
+    SelfTestFailed,
     End(LastWord),
     Reset,
 }
@@ -49,6 +50,7 @@ fn happen(machine: &mut Machine, event: Event, now: Instant) -> Option<Decision>
         Event::Deadline { stalled } => Some(machine.on_silence(now, Condition::Streaming, stalled)),
         Event::Trouble(condition) => machine.on_condition(now, condition),
         Event::Failed => Some(machine.on_failure(now)),
+        Event::SelfTestFailed => Some(machine.on_self_test_failed(now)),
         Event::End(last_word) => Some(machine.on_end(last_word)),
         Event::Reset => {
             machine.reset();
@@ -102,6 +104,7 @@ fn row(what: &str) -> (Vec<Event>, Duration) {
         "the deadline passes while a frame is stuck" => vec![Event::Deadline { stalled: true }],
         "the camera falls silent, freezes or is lost" => vec![Event::Trouble(Condition::Frozen)],
         "the camera's source fails for good, beside other cameras" => vec![Event::Failed],
+        "the network fails its self-test" => vec![Event::SelfTestFailed],
         "a fault begins, one more in an hour than allowed" => vec![LATE],
         "the monitor is told to stop" => vec![Event::End(LastWord::Stopped)],
         "the network fails" => vec![Event::End(LastWord::JudgingFailed)],
@@ -124,7 +127,7 @@ fn every_cell_of_the_documented_table_is_what_the_machine_does() {
     let table = table();
     let (head, rows) = (&table[0], &table[2..]);
     assert_eq!(head[1..], ["starting", "nominal", "ood", "degraded", "fault", "latched"]);
-    assert_eq!(rows.len(), 19);
+    assert_eq!(rows.len(), 20);
     for cells in rows {
         let (events, after) = row(cells[0]);
         let allowed = if cells[0].contains("one more in an hour") { 0 } else { 10 };
@@ -192,6 +195,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => any::<bool>().prop_map(|stalled| Event::Deadline { stalled }),
         2 => condition.prop_map(Event::Trouble),
         1 => Just(Event::Failed),
+        1 => Just(Event::SelfTestFailed),
         2 => Just(Event::Reset),
     ]
 }
@@ -202,8 +206,14 @@ proptest! {
         events in proptest::collection::vec((event(), 0..5_000u64), 0..200),
         faults_per_hour in 0..20u32,
         latch in proptest::sample::subsequence(
-            vec![Latchable::JudgingStalled, Latchable::RepeatedFaults, Latchable::NoFrameWithinDeadline, Latchable::FrameTooOld],
-            0..=4,
+            vec![
+                Latchable::JudgingStalled,
+                Latchable::RepeatedFaults,
+                Latchable::NoFrameWithinDeadline,
+                Latchable::FrameTooOld,
+                Latchable::SelfTestFailed,
+            ],
+            0..=5,
         ),
     ) {
         let config = DecideConfig { faults_per_hour, latch, ..DecideConfig::default() };

@@ -21,7 +21,7 @@ pub use raw::{LayoutError, PixelFormat, RawFrame, RawLayout};
 
 /// Longest side of a picture, in pixels.
 pub const MAX_SIDE_PX: u32 = 16_384;
-/// Most memory that decoding one picture may take, in bytes.
+/// Most memory that decoding one picture may take, in bytes: as it is stored, as RGB, and what its decoder needs besides.
 pub const MAX_ALLOC_BYTES: u64 = 512 << 20;
 
 /// A frame as its source delivered it.
@@ -58,6 +58,14 @@ pub enum DecodeError {
         bytes: usize,
         /// The decoder's word on it.
         source: image::ImageError,
+    },
+    /// A well-formed picture without a single pixel.
+    #[error("a picture of {width_px}x{height_px} pixels, wanted at least 1x1")]
+    Empty {
+        /// Width in pixels.
+        width_px: u32,
+        /// Height in pixels.
+        height_px: u32,
     },
     /// A camera's frame is shorter than its format needs.
     #[error("{bytes} bytes, {layout} needs {wanted}")]

@@ -34,11 +34,16 @@ pub enum Kind {
     ColorLost,
     /// It is green or magenta, as where chroma is missing. Blocks.
     ColorCast,
+    /// Not of this picture: those of the last hour are stranger than the calibration's ([`crate::drift`]). Mean p-value.
+    ScoreDrift,
+    /// They are more alike or more familiar than the calibration's, and thresholds are blunt for them. Mean p-value, or that of
+    /// |2p - 1|.
+    ScoreSlack,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Frozen,
         Self::OutOfOrder,
         Self::Late,
@@ -53,6 +58,8 @@ impl Kind {
         Self::DeadChannel,
         Self::ColorLost,
         Self::ColorCast,
+        Self::ScoreDrift,
+        Self::ScoreSlack,
     ];
 }
 

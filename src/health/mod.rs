@@ -35,6 +35,9 @@ pub use config::{HealthConfig, Limits};
 pub use finding::{Finding, Findings, Kind, Level, Readings};
 pub use view::View;
 
+/// Smallest picture that is measured, per side; of smaller ones only the coming is looked at.
+pub const LEAST_SIDE_PX: u32 = measure::LEAST_SIDE as u32;
+
 /// Colourfulness from which on a camera is known to see colours.
 const COLORFUL: f32 = 4.0;
 /// Range that the liveliest channel needs before the others are held against it.
@@ -93,7 +96,7 @@ impl Health {
         Self { points: Points::new(view.lying_mask()), ..self }
     }
 
-    /// Looks at the next frame. Pictures of fewer than 17 pixels a side are not measured; their coming is.
+    /// Looks at the next frame. Pictures of fewer than [`LEAST_SIDE_PX`] pixels a side are not measured; their coming is.
     pub fn look(&mut self, view: &View<'_>, meta: Meta) -> &Findings {
         self.findings.list.clear();
         if !self.config.enabled {

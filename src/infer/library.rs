@@ -38,6 +38,22 @@ pub(super) fn environment() -> Result<Environment, InferError> {
     Ok(environment)
 }
 
+/// The library in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Runtime {
+    /// Where it was loaded from; a bare name where the loader found it.
+    pub path: PathBuf,
+    /// What it says of its build.
+    pub build: &'static str,
+}
+
+/// The library in use; none before a network was opened.
+pub fn runtime() -> Option<Runtime> {
+    let loaded = ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+    let path = library_path().ok().filter(|_| loaded)?;
+    Some(Runtime { path, build: ort::info() })
+}
+
 /// Where the library is: the variable, beside the program, in its sibling `lib`, or wherever the loader looks.
 fn library_path() -> Result<PathBuf, InferError> {
     if let Some(path) = env::var_os(LIBRARY_VARIABLE).filter(|value| !value.is_empty()) {

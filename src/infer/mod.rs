@@ -15,7 +15,7 @@ use ort::value::{TensorElementType, TensorRef, ValueType};
 
 use crate::package::{InputSpec, Manifest, OutputSpec, Package};
 
-pub use library::LIBRARY_VARIABLE;
+pub use library::{LIBRARY_VARIABLE, Runtime, runtime};
 pub use outputs::NetworkOutputs;
 pub(crate) use outputs::row;
 pub use probe::Probe;

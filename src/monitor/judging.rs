@@ -4,11 +4,12 @@
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::lane::Lane;
+use super::self_testing::SelfTesting;
 use super::turns::Turns;
-use super::{MonitorError, Shared};
+use super::{MonitorError, Prove, Shared};
 use crate::decode::Picture;
 use crate::pipeline::{FittedScores, Judged, Lens, Pipeline, PipelineError};
 use crate::source::WAIT_SLICE;
@@ -20,6 +21,11 @@ pub trait Judging: Send + 'static {
     /// # Errors
     /// A picture without pixels, a raw frame that is too short, or a failure of the network.
     fn judge_by(&mut self, fitted: FittedScores, lens: Lens, picture: Picture<'_>) -> Result<Judged, PipelineError>;
+
+    /// What can prove the network again while it is at work; nothing where it has no golden vectors.
+    fn proof(&mut self) -> Option<&mut dyn Prove> {
+        None
+    }
 }
 
 impl Judging for Pipeline {
@@ -28,28 +34,43 @@ impl Judging for Pipeline {
     }
 }
 
-/// Whether the judging thread is at work on a frame, and since when.
+/// Whether the judging thread is at work on a frame, since when, and when it last looked for one.
 #[derive(Debug, Default)]
 pub(super) struct Heartbeat {
     busy_since: Mutex<Option<Instant>>,
+    came_round: Mutex<Option<Instant>>,
 }
 
 impl Heartbeat {
     /// Does `work` on a frame.
     pub(super) fn during<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.set(Some(Instant::now()));
+        set(&self.busy_since, Some(Instant::now()));
         let done = work();
-        self.set(None);
+        set(&self.busy_since, None);
         done
     }
 
     pub(super) fn busy_since(&self) -> Option<Instant> {
-        *self.busy_since.lock().unwrap_or_else(PoisonError::into_inner)
+        get(&self.busy_since)
     }
 
-    fn set(&self, since: Option<Instant>) {
-        *self.busy_since.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    /// The thread looks for a frame; while there is none it does so every [`WAIT_SLICE`].
+    fn comes_round(&self) {
+        set(&self.came_round, Some(Instant::now()));
     }
+
+    /// Whether the thread makes progress: it has looked for a frame within this time and the wait for one.
+    pub(super) fn came_round_within(&self, patience: Duration) -> bool {
+        get(&self.came_round).is_some_and(|came_round| came_round.elapsed() <= patience + 2 * WAIT_SLICE)
+    }
+}
+
+fn get(time: &Mutex<Option<Instant>>) -> Option<Instant> {
+    *time.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn set(time: &Mutex<Option<Instant>>, to: Option<Instant>) {
+    *time.lock().unwrap_or_else(PoisonError::into_inner) = to;
 }
 
 /// Judges until all lanes have ended or the run has. Says to `shared` how it ended, also when it panics.
@@ -67,10 +88,12 @@ pub(super) fn panicked(panic: &(dyn Any + Send)) -> MonitorError {
 }
 
 fn take_turns(network: &mut impl Judging, lanes: &mut [Lane], shared: &Shared) -> Result<(), MonitorError> {
-    let mut turns = Turns::new(lanes.len());
+    let (mut turns, mut self_testing) = (Turns::new(lanes.len()), SelfTesting::new());
     while !shared.is_over() && lanes.iter().any(|lane| lane.open) {
+        shared.heartbeat.comes_round();
         let heard = shared.bell.rings();
-        if !serve_next(network, lanes, &mut turns, shared)? {
+        let served = serve_next(network, lanes, &mut turns, shared)?;
+        if !self_testing.step(network, shared)? && !served {
             shared.bell.wait(heard, WAIT_SLICE);
         }
     }

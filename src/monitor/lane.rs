@@ -16,6 +16,7 @@ use crate::calibrate::{Judge, Judgement};
 use crate::config::{CameraConfig, Config};
 use crate::decide::{DecideError, Decider, Machine};
 use crate::decode::{Content, Decoder};
+use crate::drift::Drift;
 use crate::health::{Finding, Health, Meta, View};
 use crate::infer::InferError;
 use crate::open::JudgedBy;
@@ -38,6 +39,8 @@ pub struct Camera {
     pub judge: Judge,
     /// Turns judgements into states.
     pub machine: Machine,
+    /// Compares its p-values with those of the calibration.
+    pub drift: Drift,
     /// Words its verdicts.
     pub reporter: Reporter,
 }
@@ -64,6 +67,7 @@ impl Camera {
             fitted: by.fitted,
             judge: by.judge.clone(),
             machine: Machine::new(Decider::new(decide, Instant::now()).with_policy(policy), decide),
+            drift: Drift::new(&config.drift),
             reporter: Reporter::new(camera, by, decide, policy, run_id),
         })
     }

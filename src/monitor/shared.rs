@@ -15,6 +15,8 @@ pub(super) struct Shared {
     /// Wakes the supervising thread.
     pub(super) news: Bell,
     pub(super) heartbeat: Heartbeat,
+    /// Somebody has asked for a self-test.
+    pub(super) self_test: AtomicBool,
     speaker: Mutex<Speaker>,
     /// How the judging thread ended.
     judging_end: Mutex<Option<Result<(), MonitorError>>>,
@@ -28,6 +30,7 @@ impl Shared {
             bell,
             news: Bell::default(),
             heartbeat: Heartbeat::default(),
+            self_test: AtomicBool::new(false),
             speaker: Mutex::new(speaker),
             judging_end: Mutex::default(),
             over: AtomicBool::new(false),

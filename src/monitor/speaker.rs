@@ -1,6 +1,6 @@
 //! All voices and the sinks, behind one lock: verdicts are whole, in order, and none comes after the last.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::lane::{JudgedFrame, Origin};
 use super::voice::Voice;
@@ -41,6 +41,12 @@ impl Speaker {
         Ok(())
     }
 
+    /// The network computes something else than it should, whatever camera it looks at.
+    pub(super) fn on_self_test_failed(&mut self) -> Result<(), MonitorError> {
+        let open = if self.over { &mut [] } else { self.voices.as_mut_slice() };
+        Ok(open.iter_mut().try_for_each(|voice| voice.on_self_test_failed(&mut self.sinks))?)
+    }
+
     /// Speaks of every camera of which it is time to.
     pub(super) fn keep_talking(&mut self, busy_since: Option<Instant>) -> Result<(), MonitorError> {
         for voice in &mut self.voices {
@@ -49,6 +55,21 @@ impl Speaker {
             }
         }
         Ok(())
+    }
+
+    /// Whether a frame of any camera has been judged in time, and its verdict delivered.
+    pub(super) fn has_judged_in_time(&self) -> bool {
+        self.voices.iter().any(Voice::has_judged_in_time)
+    }
+
+    /// The longest of the cameras' deadlines.
+    pub(super) fn deadline(&self) -> Duration {
+        self.voices.iter().map(Voice::deadline).max().unwrap_or_default()
+    }
+
+    /// A word on each camera, in one line for people.
+    pub(super) fn status(&self) -> String {
+        self.voices.iter().map(Voice::status).collect::<Vec<_>>().join("; ")
     }
 
     /// When the next camera wants to be heard of.

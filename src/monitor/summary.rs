@@ -1,6 +1,7 @@
 //! What a run did, counted: for each camera, and for all of them.
 
 use super::MonitorError;
+use crate::drift::DriftReading;
 
 /// What a run did. captured = judged + dropped + bad, once it has ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct Ended {
     pub camera: String,
     /// What became of its frames.
     pub summary: Summary,
+    /// What the p-values of its last frames looked like; none after a short run.
+    pub drift: Option<DriftReading>,
     /// Why it ended badly, if it did.
     pub failure: Option<MonitorError>,
     /// Whether a frame of it still kept the network busy when the run ended. The thread that waits for it is left behind, and the

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::service::Service;
 use super::speaker::Speaker;
 use super::{END_PATIENCE, Ended, Limits, MonitorError, Orders, Shared};
 use crate::decide::LastWord;
@@ -17,18 +18,23 @@ pub(super) struct Supervisor<'a> {
     shared: &'a Shared,
     limits: Limits,
     orders: &'a Orders,
+    /// Its manager's view of the run, where there is a manager.
+    service: Option<Service>,
     /// How the judging thread ended, once it has.
     judging_end: Option<Result<(), MonitorError>>,
 }
 
 impl<'a> Supervisor<'a> {
-    pub(super) fn new(shared: &'a Shared, limits: Limits, orders: &'a Orders) -> Self {
-        Self { shared, limits, orders, judging_end: None }
+    pub(super) fn new(shared: &'a Shared, limits: Limits, orders: &'a Orders, service: Option<Service>) -> Self {
+        Self { shared, limits, orders, service, judging_end: None }
     }
 
     /// Watches until the run is over and everybody has heard so.
     pub(super) fn run(mut self) -> Result<Vec<Ended>, MonitorError> {
         let watched = self.watch();
+        if let Some(service) = &mut self.service {
+            self.shared.with_speaker(|speaker| service.tell_end(speaker));
+        }
         let last_word = watched.as_ref().ok().and_then(|()| self.last_word());
         self.shared.end();
         let closed = self.close(last_word);
@@ -51,16 +57,24 @@ impl<'a> Supervisor<'a> {
             if self.orders.reset.swap(false, Ordering::Relaxed) {
                 self.shared.with_speaker(|speaker| speaker.reset());
             }
+            if self.orders.self_test.swap(false, Ordering::Relaxed) {
+                self.shared.self_test.store(true, Ordering::Relaxed);
+                self.shared.bell.ring();
+            }
             let due = self.speak()?;
             self.shared.news.wait(heard, patience(due));
         }
         Ok(())
     }
 
-    /// Says what is due, and gives when that will be the next time.
-    fn speak(&self) -> Result<Option<Instant>, MonitorError> {
+    /// Says what is due, tells the manager, and gives when something will be due the next time.
+    fn speak(&mut self) -> Result<Option<Instant>, MonitorError> {
+        let (heartbeat, service) = (&self.shared.heartbeat, &mut self.service);
         self.shared.with_speaker(|speaker| {
-            speaker.keep_talking(self.shared.heartbeat.busy_since())?;
+            speaker.keep_talking(heartbeat.busy_since())?;
+            if let Some(service) = service {
+                service.tell(speaker, heartbeat.came_round_within(speaker.deadline()));
+            }
             Ok(speaker.due())
         })
     }

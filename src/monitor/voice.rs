@@ -3,24 +3,35 @@
 //! Both threads speak through it, one at a time: the judging one of frames, the supervising one of silence and the end.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::handover::{Handover, Received};
 use super::lane::{JudgedFrame, Origin};
 use super::report::{self, Reporter, Spoken};
 use super::{Ended, MonitorError, Summary};
-use crate::decide::{LastWord, Machine};
+use crate::decide::policy::STRANGEST;
+use crate::decide::{Decision, LastWord, Machine};
+use crate::drift::Drift;
+use crate::health::{Finding, Kind};
 use crate::sink::{SinkError, Sinks};
 use crate::source::Condition;
+use crate::verdict::{self, State};
 
 /// One camera's voice.
 pub(super) struct Voice {
     handover: Arc<Handover>,
     machine: Machine,
+    drift: Drift,
+    /// What of it was told last.
+    drifting: Vec<Kind>,
     reporter: Reporter,
     summary: Summary,
     /// When to speak without a frame.
     due: Instant,
+    /// What was last said.
+    said: Option<Decision>,
+    /// Whether a verdict on a frame was no fault.
+    judged_in_time: bool,
     /// What was last said of the source.
     told: Condition,
     /// The source's end, once it has come to one.
@@ -32,13 +43,22 @@ pub(super) struct Voice {
 }
 
 impl Voice {
-    pub(super) fn new(handover: Arc<Handover>, machine: Machine, reporter: Reporter, beside_others: bool) -> Self {
+    pub(super) fn new(
+        handover: Arc<Handover>,
+        (machine, drift): (Machine, Drift),
+        reporter: Reporter,
+        beside_others: bool,
+    ) -> Self {
         Self {
             handover,
             due: Instant::now() + machine.deadline(),
             machine,
+            drift,
+            drifting: Vec::new(),
             reporter,
             summary: Summary::default(),
+            said: None,
+            judged_in_time: false,
             told: Condition::Streaming,
             end: None,
             beside_others,
@@ -104,6 +124,17 @@ impl Voice {
         Ok(())
     }
 
+    /// Hears that the network has failed its self-test.
+    pub(super) fn on_self_test_failed(&mut self, sinks: &mut Sinks) -> Result<(), SinkError> {
+        let now = Instant::now();
+        let decision = self.machine.on_self_test_failed(now);
+        if self.is_spoken_of() {
+            self.speak(Spoken::without_frame(decision), sinks)?;
+            self.due = now + self.machine.deadline();
+        }
+        Ok(())
+    }
+
     /// Tells of a failure where the run does not end with it.
     fn set_end(&mut self, last_word: Result<(), MonitorError>) {
         if let Err(error) = &last_word
@@ -121,9 +152,12 @@ impl Voice {
         frame: JudgedFrame,
         sinks: &mut Sinks,
     ) -> Result<(), SinkError> {
-        let JudgedFrame { judged, judgement, health, decode_time, health_time, deciding } = frame;
+        let JudgedFrame { judged, judgement, mut health, decode_time, health_time, deciding } = frame;
         let (at, age) = (origin.captured_at, origin.taken.elapsed());
         let decision = self.machine.on_judged(&judgement, &health, at, age, Instant::now());
+        let of_picture = health.len();
+        self.drift.see(judgement.p_value.unwrap_or(STRANGEST), at, &mut health);
+        self.tell_drift(&health[of_picture..]);
         self.summary.judged += 1;
         self.summary.flagged += u64::from(judgement.flag);
         self.handover.put_down();
@@ -137,6 +171,29 @@ impl Voice {
         self.due = Instant::now() + self.machine.deadline();
         self.told = Condition::Streaming;
         Ok(())
+    }
+
+    /// Logs where p-values begin to drift, and where they do no longer.
+    fn tell_drift(&mut self, findings: &[Finding]) {
+        let unchanged = findings.iter().map(|finding| finding.kind).eq(self.drifting.iter().copied());
+        if unchanged {
+            return;
+        }
+        self.drifting = findings.iter().map(|finding| finding.kind).collect();
+        let camera = &self.reporter.camera;
+        let reading = self.drift.reading().map(|reading| reading.to_string()).unwrap_or_default();
+        for kind in &self.drifting {
+            let what = match kind {
+                Kind::ScoreDrift => "frames are stranger than those of the calibration",
+                _ => "frames are more alike than those of the calibration, whose thresholds are blunt for them",
+            };
+            log::warn!(
+                "decide: camera {camera}: {what}: {reading}; is it time to calibrate again? (docs/RECALIBRATE.md)"
+            );
+        }
+        if self.drifting.is_empty() {
+            log::info!("decide: camera {camera}: p-values are those of the calibration again: {reading}");
+        }
     }
 
     /// Counts a frame and tells of it; of a camera's only the first in a row, lest one that sends nothing else fill the disk.
@@ -153,13 +210,37 @@ impl Voice {
         let camera = &self.reporter.camera;
         match self.machine.reset().as_slice() {
             [] => log::info!("decide: camera {camera}: nothing was latched"),
-            latched => log::warn!("decide: camera {camera}: reset; was latched: {}", crate::verdict::list(latched)),
+            latched => log::warn!("decide: camera {camera}: reset; was latched: {}", verdict::list(latched)),
         }
     }
 
     fn speak(&mut self, spoken: Spoken, sinks: &mut Sinks) -> Result<(), SinkError> {
         self.handover.count(&mut self.summary);
-        sinks.send(&self.reporter.word(spoken, &self.summary))
+        let (decision, on_frame) = (spoken.decision.clone(), spoken.frame.is_some());
+        sinks.send(&self.reporter.word(spoken, &self.summary))?;
+        self.judged_in_time |= on_frame && decision.state != State::Fault;
+        self.said = Some(decision);
+        Ok(())
+    }
+
+    /// Whether a verdict on a frame has been delivered that was no fault.
+    pub(super) fn has_judged_in_time(&self) -> bool {
+        self.judged_in_time
+    }
+
+    pub(super) fn deadline(&self) -> Duration {
+        self.machine.deadline()
+    }
+
+    /// The camera, its state as it was last told, and why.
+    pub(super) fn status(&self) -> String {
+        let camera = &self.reporter.camera;
+        match (&self.end, &self.said) {
+            (Some(Ok(())), _) => format!("{camera}: done"),
+            (_, None) => format!("{camera}: {}", State::Starting),
+            (_, Some(Decision { state, reasons })) if reasons.is_empty() => format!("{camera}: {state}"),
+            (_, Some(Decision { state, reasons })) => format!("{camera}: {state} ({})", verdict::list(reasons)),
+        }
     }
 
     /// Tells the source that it is no longer wanted.
@@ -211,6 +292,7 @@ impl Voice {
             self.set_end(Err(MonitorError::Latched { reasons: latched }));
         }
         let (camera, failure) = (self.reporter.camera, self.end.and_then(Result::err));
-        Ended { camera, summary: self.summary, failure, left_behind: self.left_behind }
+        let drift = self.drift.reading();
+        Ended { camera, summary: self.summary, drift, failure, left_behind: self.left_behind }
     }
 }

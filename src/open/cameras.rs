@@ -4,12 +4,13 @@
 //! cameras it judges.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::{OpenError, Opened, judge, open};
 use crate::calibrate::Judge;
 use crate::config::{CameraConfig, Config};
 use crate::infer::ExecutionProvider;
-use crate::package::{MODEL_FILE, Manifest, Package};
+use crate::package::{Golden, MODEL_FILE, Manifest, Package};
 use crate::pipeline::{FittedScores, Lens, Pipeline, PipelineError};
 use crate::self_test::{self, SelfTest};
 use crate::view::ViewConfig;
@@ -29,6 +30,8 @@ pub struct CalibratedPackage {
     pub self_test: SelfTest,
     /// How far they may deviate.
     pub tolerance: f32,
+    /// Those vectors, for another self-test later.
+    pub golden: Arc<Golden>,
     /// Its fitted scores in the pipeline.
     pub fitted: FittedScores,
     /// Holds scores against its thresholds; every camera needs a copy of its own.
@@ -50,6 +53,7 @@ impl CalibratedPackage {
             execution_provider,
             self_test,
             tolerance: package.golden.tolerance,
+            golden: Arc::new(package.golden.clone()),
             fitted,
             judge,
         }

@@ -66,7 +66,10 @@ struct Description {
 
 impl Calibration {
     /// Reads the file's bytes and compares every shape with the manifest.
-    pub(super) fn parse(bytes: &[u8], manifest: &Manifest) -> Result<Self, PackageError> {
+    ///
+    /// # Errors
+    /// No safetensors file, or tensors and numbers that contradict each other or the manifest.
+    pub fn parse(bytes: &[u8], manifest: &Manifest) -> Result<Self, PackageError> {
         let tensors = Tensors::parse(CALIBRATION_FILE, bytes)?;
         let description: Description = tensors.metadata()?;
         description.parameters.check().map_err(|error| PackageError::Metadata {
@@ -89,7 +92,10 @@ impl Calibration {
     }
 
     /// The file's bytes; the same calibration gives the same bytes.
-    pub(super) fn to_bytes(&self) -> Result<Vec<u8>, PackageError> {
+    ///
+    /// # Errors
+    /// Values that no such file can hold.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, PackageError> {
         let mut writer = TensorWriter::default();
         if let Some(head) = &self.head {
             writer.add("head.weight", head.weight.view().into_dyn());
@@ -201,8 +207,10 @@ impl Thresholds {
                 .try_for_each(|calibrated| calibrated.policy.check())
                 .map_err(|problem| wrong("policies", format!("{name}: {problem}")))?;
             let of_class = |class: usize| parse_reference(tensors, &format!("{name}/{class}"), target);
-            // One class that has scores of its own means that every class must.
-            let per_class = names.iter().any(|other| other.starts_with(&format!("{name}/")));
+            // One class that has scores of its own means that every class must. Names are sorted.
+            let prefix = format!("{name}/");
+            let next = names.get(names.partition_point(|other| *other < prefix));
+            let per_class = next.is_some_and(|other| other.starts_with(&prefix));
             Ok((
                 name.clone(),
                 ScoreCalibration {

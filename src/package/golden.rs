@@ -38,6 +38,11 @@ struct Description {
 }
 
 impl Golden {
+    /// Inputs there are.
+    pub fn count(&self) -> usize {
+        self.logits.shape()[0]
+    }
+
     /// Whether `got` is as good as `want` within the package's tolerance; NaN never is.
     pub fn agrees(&self, got: f32, want: f32) -> bool {
         want.is_finite() && (got - want).abs() <= self.tolerance * (1.0 + want.abs())
@@ -88,7 +93,10 @@ impl Golden {
     }
 
     /// Reads the file's bytes and compares every shape with the manifest.
-    pub(super) fn parse(bytes: &[u8], manifest: &Manifest) -> Result<Self, PackageError> {
+    ///
+    /// # Errors
+    /// No safetensors file, or tensors that are not finite or contradict the manifest.
+    pub fn parse(bytes: &[u8], manifest: &Manifest) -> Result<Self, PackageError> {
         let tensors = Tensors::parse(GOLDEN_FILE, bytes)?;
         let description: Description = tensors.metadata()?;
         let [channels, height, width] = manifest.input.chw();
@@ -109,7 +117,10 @@ impl Golden {
     }
 
     /// The file's bytes; the same content gives the same bytes.
-    pub(super) fn to_bytes(&self) -> Result<Vec<u8>, PackageError> {
+    ///
+    /// # Errors
+    /// Values that no such file can hold.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, PackageError> {
         let mut writer = TensorWriter::default();
         writer.add("inputs", self.inputs.view().into_dyn());
         writer.add("logits", self.logits.view().into_dyn());

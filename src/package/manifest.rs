@@ -4,9 +4,11 @@
 //! the package's id, which every verdict carries.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::{PackageError, check_manifest};
 use crate::view::ViewConfig;
 
 /// The newest manifest schema that this build reads; it writes this one.
@@ -121,6 +123,25 @@ pub enum Color {
 }
 
 impl Manifest {
+    /// Reads and checks the bytes of a manifest; `path` is what errors call it.
+    ///
+    /// # Errors
+    /// No TOML, an unknown key, a value out of range, or a newer schema. The schema is looked at before anything else, so
+    /// that a newer package is called newer rather than malformed.
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self, PackageError> {
+        let malformed = |error: toml::de::Error| PackageError::Manifest { path: path.into(), source: Box::new(error) };
+        let text = String::from_utf8_lossy(bytes);
+        let table: toml::Table = text.parse().map_err(malformed)?;
+        if let Some(found) = table.get("schema").and_then(toml::Value::as_integer)
+            && found > i64::from(SCHEMA)
+        {
+            return Err(PackageError::NewerSchema { path: path.into(), found, newest: SCHEMA });
+        }
+        let manifest: Self = toml::from_str(&text).map_err(malformed)?;
+        check_manifest(path, &manifest)?;
+        Ok(manifest)
+    }
+
     /// K: the number of classes.
     pub fn class_count(&self) -> usize {
         self.classes.len()

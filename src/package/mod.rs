@@ -57,7 +57,7 @@ impl Package {
     pub fn open(dir: &Path) -> Result<Self, PackageError> {
         let path = dir.join(MANIFEST_FILE);
         let bytes = read(&path)?;
-        let manifest = parse_manifest(&path, &bytes)?;
+        let manifest = Manifest::parse(&path, &bytes)?;
         let verified = |file: &str| read_verified(dir, &path, &manifest, file);
         Ok(Self {
             model_onnx: verified(MODEL_FILE)?,
@@ -97,21 +97,6 @@ fn read_verified(dir: &Path, manifest_path: &Path, manifest: &Manifest, file: &s
         return Err(PackageError::Hash { path, found, bytes: length, wanted: wanted.clone() });
     }
     Ok(bytes)
-}
-
-/// Looks at the schema before anything else, so that a newer package is called newer rather than malformed.
-fn parse_manifest(path: &Path, bytes: &[u8]) -> Result<Manifest, PackageError> {
-    let malformed = |error: toml::de::Error| PackageError::Manifest { path: path.into(), source: Box::new(error) };
-    let text = String::from_utf8_lossy(bytes);
-    let table: toml::Table = text.parse().map_err(malformed)?;
-    if let Some(found) = table.get("schema").and_then(toml::Value::as_integer)
-        && found > i64::from(SCHEMA)
-    {
-        return Err(PackageError::NewerSchema { path: path.into(), found, newest: SCHEMA });
-    }
-    let manifest: Manifest = toml::from_str(&text).map_err(malformed)?;
-    check_manifest(path, &manifest)?;
-    Ok(manifest)
 }
 
 fn check_manifest(path: &Path, manifest: &Manifest) -> Result<(), PackageError> {

@@ -108,6 +108,20 @@ fn what_is_written_is_read_back_the_same() {
     assert_eq!(Manifest { files: BTreeMap::new(), ..package.manifest }, manifest());
 }
 
+/// A threshold's target, or a fitted number, that comes back a bit off is another one.
+#[test]
+fn numbers_beside_the_tensors_are_read_back_to_the_last_bit() {
+    let mut rng = fastrand::Rng::with_seed(5);
+    let numbers = (0..20_000).map(|index| (index.to_string(), rng.f64() * 10_f64.powi(rng.i32(-20..20))));
+    let state = State { numbers: numbers.collect(), ..State::default() };
+    let fitted = Fitted { states: BTreeMap::from([("knn".into(), state)]), ..calibration().fitted };
+    let calibration = Calibration { fitted, ..calibration() };
+    let read = Calibration::parse(&calibration.to_bytes().unwrap(), &manifest()).unwrap();
+    let wanted = &calibration.fitted.states["knn"].numbers;
+    let off = read.fitted.states["knn"].numbers.iter().filter(|(name, number)| wanted[*name] != **number).count();
+    assert_eq!(off, 0);
+}
+
 /// What `oodwatch calibrate` puts beside a score's threshold.
 fn policy(window: u32) -> CalibratedPolicy {
     CalibratedPolicy {

@@ -2,14 +2,16 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{FootageClock, Frame, Source, SourceError};
+use super::recorded::Recorded;
+use super::{FootageClock, Frame, Source, SourceError, list};
 use crate::decode::{Content, MAX_ALLOC_BYTES};
 
 /// File name endings that count as pictures in a folder.
@@ -21,7 +23,8 @@ const ENDINGS: &[&str] = &["bmp", "gif", "jpeg", "jpg", "pbm", "pgm", "png", "pn
 pub struct ImagesConfig {
     /// A folder, a picture, a text file with one path per line, or `-` for such a list on stdin.
     pub path: PathBuf,
-    /// Frames per second that the pictures stand for; spaces their capture times.
+    /// Frames per second that the pictures stand for; spaces their capture times. Pictures that were recorded
+    /// ([`super::recorded`]) have times of their own, which count instead.
     #[serde(default = "default_frames_per_second")]
     pub frames_per_second: f64,
     /// Whether to hold the pictures back to that rate, rather than to go as fast as possible.
@@ -52,6 +55,8 @@ pub struct Images {
     paths: Paths,
     clock: FootageClock,
     frames_per_second: f64,
+    /// When the first of them was taken, where all are recorded ones.
+    recorded_from: Option<Timestamp>,
     next_index: u64,
 }
 
@@ -61,13 +66,30 @@ impl Images {
     /// # Errors
     /// A path that cannot be listed, or nothing there.
     pub fn open(config: &ImagesConfig) -> Result<Self, SourceError> {
+        let paths = Paths::open(&config.path)?;
         Ok(Self {
-            paths: Paths::open(&config.path)?,
+            recorded_from: paths.recorded_from(),
+            paths,
             clock: FootageClock::start(config.realtime),
             frames_per_second: config.frames_per_second,
             next_index: 0,
         })
     }
+
+    /// How long after the first picture this one was taken, or is meant to have been.
+    fn offset(&self, index: u64, path: &Path) -> Duration {
+        let recorded = Recorded::of(path).zip(self.recorded_from);
+        match recorded.map(|(this, first)| Duration::try_from(this.captured_at.duration_since(first))) {
+            // A clock that was set back while recording.
+            Some(since) => since.unwrap_or_default(),
+            None => Duration::from_secs_f64(index as f64 / self.frames_per_second),
+        }
+    }
+}
+
+/// Whether all pictures behind a path were recorded, and so are footage in the order of their names.
+pub fn are_recorded(path: &Path) -> bool {
+    Paths::open(path).is_ok_and(|paths| paths.recorded_from().is_some())
 }
 
 impl Source for Images {
@@ -80,7 +102,7 @@ impl Source for Images {
         };
         let index = self.next_index;
         self.next_index += 1;
-        let offset = Duration::from_secs_f64(index as f64 / self.frames_per_second);
+        let offset = self.offset(index, &path);
         let captured_at = self.clock.reach(offset, stop);
         let content = read_bounded(&path).map_or_else(Content::Unreadable, Content::Encoded);
         Ok(Some(Frame { index, path, captured_at, taken: Instant::now(), content }))
@@ -105,7 +127,7 @@ impl Paths {
         } else if is_picture(path) {
             vec![path.to_path_buf()]
         } else {
-            listed_in(path).map_err(failed)?
+            File::open(path).and_then(|list| list::paths(BufReader::new(list))).map_err(failed)?
         };
         if paths.is_empty() {
             return Err(SourceError::Nothing { path: path.into(), wanted: ENDINGS.join(", ") });
@@ -113,37 +135,19 @@ impl Paths {
         Ok(Self::Known(paths.into()))
     }
 
+    fn recorded_from(&self) -> Option<Timestamp> {
+        let Self::Known(paths) = self else { return None };
+        let recorded: Option<Vec<Recorded>> = paths.iter().map(|path| Recorded::of(path)).collect();
+        recorded?.first().map(|first| first.captured_at)
+    }
+
     fn next(&mut self) -> Result<Option<PathBuf>, SourceError> {
         match self {
             Self::Known(paths) => Ok(paths.pop_front()),
-            Self::Stdin(stdin) => {
-                next_line(stdin).map_err(|source| SourceError::Open { path: PathBuf::from("stdin"), source })
-            }
+            Self::Stdin(stdin) => list::next_path(&mut stdin.lock())
+                .map_err(|source| SourceError::Open { path: PathBuf::from("stdin"), source }),
         }
     }
-}
-
-fn next_line(stdin: &io::Stdin) -> io::Result<Option<PathBuf>> {
-    let mut line = String::new();
-    loop {
-        line.clear();
-        if stdin.lock().read_line(&mut line)? == 0 {
-            return Ok(None);
-        }
-        let path = line.trim();
-        if !path.is_empty() {
-            return Ok(Some(path.into()));
-        }
-    }
-}
-
-/// Paths in a text list, one per line; relative ones are relative to the working directory. Empty lines are skipped.
-fn listed_in(path: &Path) -> io::Result<Vec<PathBuf>> {
-    BufReader::new(File::open(path)?)
-        .lines()
-        .map(|line| line.map(|line| PathBuf::from(line.trim())))
-        .filter(|path| path.as_ref().map_or(true, |path| !path.as_os_str().is_empty()))
-        .collect()
 }
 
 /// Every picture under `dir` and its sub-folders, sorted by path.
@@ -225,11 +229,33 @@ mod tests {
         assert_eq!(times[1].duration_since(times[0]).as_millis(), 100);
     }
 
+    #[test]
+    fn recorded_pictures_keep_their_own_times_and_others_among_them_end_that() {
+        let dir = tempfile::tempdir().unwrap();
+        for (number, time) in [(0, "02:51:32"), (1, "02:51:32.25"), (2, "02:51:40")] {
+            let captured_at = format!("2026-11-24T{time}Z").parse().unwrap();
+            fs::write(dir.path().join(Recorded { number, captured_at }.file_name()), "a").unwrap();
+        }
+        let offsets = || {
+            let mut source = Images::open(&ImagesConfig::new(dir.path())).unwrap();
+            let stop = AtomicBool::new(false);
+            let times = std::iter::from_fn(|| source.next_frame(&stop).unwrap()).map(|frame| frame.captured_at);
+            let times: Vec<_> = times.collect();
+            times.iter().map(|time| time.duration_since(times[0]).as_millis()).collect::<Vec<_>>()
+        };
+        assert_eq!(offsets(), [0, 250, 8_000]);
+        assert!(are_recorded(dir.path()));
+        fs::write(dir.path().join("other.png"), "a").unwrap();
+        assert_eq!(offsets(), [0, 33, 66, 100]);
+        assert!(!are_recorded(dir.path()));
+    }
+
     fn pictures() -> Images {
         Images {
             paths: Paths::Known(VecDeque::new()),
             clock: FootageClock::start(false),
             frames_per_second: 10.0,
+            recorded_from: None,
             next_index: 0,
         }
     }

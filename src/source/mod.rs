@@ -8,9 +8,11 @@ pub mod cameras;
 pub mod faults;
 mod ffmpeg;
 pub mod images;
+pub mod list;
 mod live;
-mod pipe;
+pub mod pipe;
 mod pool;
+pub mod recorded;
 pub mod v4l2;
 pub mod video;
 

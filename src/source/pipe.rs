@@ -1,7 +1,7 @@
 //! Reads PPM pictures from a pipe with bounded waits and bounded memory.
 
 use std::io::{self, Read};
-use std::process::ChildStdout;
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -14,9 +14,12 @@ use crate::decode::{MAX_ALLOC_BYTES, MAX_SIDE_PX};
 /// Longest header that is read: `P6\n16384 16384\n255\n`.
 const MAX_HEADER_BYTES: usize = 64;
 
+/// Memory for the first bytes of a picture that is larger than the one before.
+const FIRST_STEP_BYTES: usize = 1 << 20;
+
 /// How reading ended without a picture.
 #[derive(Debug)]
-pub(super) enum PipeEnd {
+pub enum PipeEnd {
     /// The other end closed between two pictures.
     Closed,
     /// The stop flag was set.
@@ -30,24 +33,43 @@ pub(super) enum PipeEnd {
 }
 
 /// The reading end of the pipe.
-pub(super) struct PicturePipe {
-    pipe: ChildStdout,
+pub struct PicturePipe<P> {
+    pipe: P,
     patience: Duration,
+    /// Length of the last picture, in bytes.
+    last_length: usize,
 }
 
-impl PicturePipe {
+impl<P: Read + AsFd> PicturePipe<P> {
     /// Gives up on a pipe that stays silent for `patience`.
-    pub(super) fn new(pipe: ChildStdout, patience: Duration) -> Self {
-        Self { pipe, patience }
+    pub fn new(pipe: P, patience: Duration) -> Self {
+        Self { pipe, patience, last_length: 0 }
     }
 
     /// The next whole picture.
-    pub(super) fn next(&mut self, stop: &AtomicBool) -> Result<RgbImage, PipeEnd> {
+    ///
+    /// # Errors
+    /// Everything else that can happen, the end of the pipe among it.
+    pub fn next(&mut self, stop: &AtomicBool) -> Result<RgbImage, PipeEnd> {
         let (width, height) = self.read_header(stop)?;
-        let mut pixels = vec![0; 3 * width as usize * height as usize];
-        self.read_exact(&mut pixels, stop).map_err(cut_short)?;
+        let pixels = self.read_pixels(3 * width as usize * height as usize, stop)?;
         RgbImage::from_raw(width, height, pixels)
             .ok_or_else(|| PipeEnd::Malformed(format!("{width}x{height} pixels do not fit their buffer")))
+    }
+
+    /// Takes memory as bytes come, not because a header claims them; at once where the last picture was as long.
+    fn read_pixels(&mut self, length: usize, stop: &AtomicBool) -> Result<Vec<u8>, PipeEnd> {
+        let mut pixels = vec![0; length.min(self.last_length.max(FIRST_STEP_BYTES))];
+        let mut read = 0;
+        loop {
+            self.read_exact(&mut pixels[read..], stop).map_err(cut_short)?;
+            read = pixels.len();
+            if read == length {
+                self.last_length = length;
+                return Ok(pixels);
+            }
+            pixels.resize(length.min(2 * read), 0);
+        }
     }
 
     /// Reads byte by byte to the third newline, so that not one byte of pixels is taken.
@@ -128,7 +150,7 @@ fn size_in(header: &[u8]) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::{Child, Command, Stdio};
+    use std::process::{Child, ChildStdout, Command, Stdio};
 
     /// A shell at the other end, gone when the test is.
     struct Shell(Child);
@@ -140,7 +162,7 @@ mod tests {
         }
     }
 
-    fn pipe_saying(script: &str, patience: Duration) -> (PicturePipe, Shell) {
+    fn pipe_saying(script: &str, patience: Duration) -> (PicturePipe<ChildStdout>, Shell) {
         let mut child = Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).spawn().unwrap();
         (PicturePipe::new(child.stdout.take().unwrap(), patience), Shell(child))
     }
@@ -166,6 +188,19 @@ mod tests {
     fn a_header_of_a_monstrous_picture_is_refused() {
         let (mut pipe, _shell) = pipe_saying("printf 'P6\\n99999 99999\\n255\\n'", PATIENCE);
         assert!(matches!(pipe.next(&AtomicBool::new(false)), Err(PipeEnd::Malformed(_))));
+    }
+
+    #[test]
+    fn a_picture_of_many_steps_comes_whole_and_a_larger_claim_takes_no_memory() {
+        let script = "for side in 1500 1500 2; do printf \"P6\\n$side $side\\n255\\n\"; head -c $((3*side*side)) /dev/zero; done; \
+                      printf 'P6\\n13000 13000\\n255\\nabc'";
+        let (mut pipe, _shell) = pipe_saying(script, PATIENCE);
+        let stop = AtomicBool::new(false);
+        for side in [1500, 1500, 2] {
+            assert_eq!(pipe.next(&stop).unwrap().dimensions(), (side, side));
+        }
+        let counted = allocation_counter::measure(|| assert!(matches!(pipe.next(&stop), Err(PipeEnd::Malformed(_)))));
+        assert!(counted.bytes_max < 2 << 20, "{counted:?}");
     }
 
     #[test]

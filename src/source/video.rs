@@ -1,6 +1,7 @@
 //! A video file as frames, one at a time, with the times they have in the file.
 
 use std::path::{Path, PathBuf};
+use std::process::ChildStdout;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -48,7 +49,7 @@ impl VideoConfig {
 pub struct Video {
     path: PathBuf,
     ffmpeg: Ffmpeg,
-    pipe: PicturePipe,
+    pipe: PicturePipe<ChildStdout>,
     patience: Duration,
     clock: Option<FootageClock>,
     realtime: bool,

@@ -5,7 +5,21 @@ use crate::support::{Bench, Tool, have, known};
 #[test]
 fn every_command_shows_an_example_in_its_help() {
     let bench = Bench::new();
-    for command in ["run", "score", "scores", "calibrate", "adopt", "check", "cameras", "bench", "completions"] {
+    for command in [
+        "run",
+        "score",
+        "scores",
+        "calibrate",
+        "adopt",
+        "init",
+        "self-test",
+        "evidence",
+        "check",
+        "cameras",
+        "bench",
+        "completions",
+        "man",
+    ] {
         let help = bench.run(&[command, "--help"]).expect(0, &[]).stdout;
         assert!(help.contains(&format!("Example:\n  oodwatch {command}")), "{help}");
         assert!(help.contains("--log-level"), "{help}");
@@ -79,6 +93,17 @@ fn cameras_are_listed_as_json_even_where_there_are_none() {
 fn completions_name_the_commands() {
     let script = Bench::new().run(&["completions", "bash"]).expect(0, &[]).stdout;
     assert!(script.contains("oodwatch") && script.contains("calibrate"));
+}
+
+#[test]
+fn the_manual_has_a_page_for_every_command_with_what_its_help_says() {
+    let bench = Bench::new();
+    let first = bench.run(&["man"]).expect(0, &[]).stdout;
+    assert!(first.contains("oodwatch\\-calibrate(1)") && first.contains("Exit codes:"), "{first}");
+    bench.run(&["man", "--out", "pages"]).expect(0, &[]);
+    let page = |name: &str| std::fs::read_to_string(bench.path(&format!("pages/{name}.1"))).unwrap();
+    assert_eq!(page("oodwatch"), first);
+    assert!(page("oodwatch-run").contains("pid\\-file") && page("oodwatch-run").contains("Example:"));
 }
 
 #[test]

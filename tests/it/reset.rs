@@ -1,11 +1,10 @@
 //! Latched faults, `oodwatch reset`, and ends that something holds up, with the real program.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,64 +12,12 @@ use oodwatch::source::find_ffmpeg;
 use oodwatch::verdict::{Reason, State, Verdict};
 use rustix::fs::{OFlags, fcntl_setfl};
 
+use crate::support::running::{PATIENCE, Running, signal};
 use crate::support::{Bench, Ran, Tool, have, known, network, onnx};
 
-/// Ends a test that has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A program at work, and the verdicts that it says.
-struct Running {
-    child: Child,
-    verdicts: Receiver<Verdict>,
-}
-
-impl Running {
-    fn start(bench: &Bench) -> Self {
-        let arguments = ["run", "--config", "config.toml", "--pid-file", "pid"];
-        let mut command = bench.program(&arguments);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let (sender, verdicts) = mpsc::channel();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        thread::spawn(move || {
-            for line in lines {
-                if sender.send(serde_json::from_str(&line.unwrap()).unwrap()).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { child, verdicts }
-    }
-
-    /// The next verdict of which that is true.
-    fn await_verdict(&self, what: &str, wanted: impl Fn(&Verdict) -> bool) -> Verdict {
-        let since = Instant::now();
-        while since.elapsed() < PATIENCE {
-            match self.verdicts.recv_timeout(PATIENCE) {
-                Ok(verdict) if wanted(&verdict) => return verdict,
-                Ok(_) => {}
-                Err(_) => break,
-            }
-        }
-        panic!("no verdict is {what}");
-    }
-
-    fn show(&mut self, picture: &str) {
-        writeln!(self.child.stdin.as_mut().unwrap(), "{picture}").unwrap();
-    }
-
-    /// Waits for the end that it has been told to come to.
-    fn end(mut self) -> Ran {
-        // Open to the end: a list that ends would end the run, too.
-        let stdin = self.child.stdin.take();
-        let ran = Ran::from(self.child.wait_with_output().unwrap());
-        drop(stdin);
-        ran
-    }
-}
-
-fn signal(name: &str, pid: u32) {
-    assert!(Command::new("kill").args(["-s", name, &pid.to_string()]).status().unwrap().success());
+/// The program at work in this folder, as its config says.
+fn start(bench: &Bench) -> Running {
+    Running::start(bench.program(&["run", "--config", "config.toml", "--pid-file", "pid"]))
 }
 
 fn configure(bench: &Bench, source: &str, decide: &str) {
@@ -88,7 +35,7 @@ fn a_latched_fault_outlives_good_frames_ends_by_reset_and_is_code_6_when_the_run
     bench.pictures("pictures", 0, 1, known);
     let latching = "deadline_ms = 2000\nstartup_ms = 60000\nlatch = [\"no_frame_within_deadline\"]";
     configure(&bench, "[camera.source.images]\npath = \"-\"", latching);
-    let mut running = Running::start(&bench);
+    let mut running = start(&bench);
 
     running.show("pictures/0000.png");
     let latched = [Reason::Latched, Reason::NoFrameWithinDeadline];
@@ -113,7 +60,7 @@ fn a_latched_fault_outlives_good_frames_ends_by_reset_and_is_code_6_when_the_run
     }
     running.await_verdict("latched again", |verdict| verdict.reasons == latched);
     let said = ["was latched: no_frame_within_deadline", "ended in a latched fault: no_frame_within_deadline"];
-    signal("TERM", running.child.id());
+    running.signal("TERM");
     running.end().expect(6, &said).expect(6, &["stopped by a signal"]);
     assert!(!bench.path("pid").exists());
 }
@@ -179,14 +126,14 @@ fn a_network_that_hangs_is_told_and_neither_it_nor_its_library_hold_up_the_end()
     configure(&bench, "[camera.source.images]\npath = \"-\"", "deadline_ms = 2000");
     let text = fs::read_to_string(bench.path("config.toml")).unwrap();
     bench.write("config.toml", &text.replace("\"package\"", "\"stuck\""));
-    let mut running = Running::start(&bench);
+    let mut running = start(&bench);
     running.show("pictures/0000.png");
     assert!(running.await_verdict("on a frame", |verdict| verdict.frame.is_some()).safe);
     running.show("pictures/0001.png");
     let latched = [Reason::Latched, Reason::JudgingStalled];
     let stalled = running.await_verdict("latched", |verdict| verdict.reasons.starts_with(&latched));
     assert_eq!((stalled.state, stalled.frame), (State::Fault, None));
-    signal("TERM", running.child.id());
+    running.signal("TERM");
     let last = running.await_verdict("the last", |verdict| verdict.reasons.contains(&Reason::Stopped));
     assert_eq!(last.reasons, [latched[0], latched[1], Reason::Stopped]);
     let said = ["one frame is still being judged", "2 frames captured = 1 judged + 1 dropped + 0 bad"];
@@ -211,7 +158,7 @@ fn a_source_that_hangs_is_a_fault_and_is_nominal_by_a_judged_frame_when_it_goes_
     assert!(drawn.status.success(), "{}", String::from_utf8_lossy(&drawn.stderr));
     let source = "[camera.source.video]\npath = \"film.mkv\"\nrealtime = true\nstall_timeout_ms = 600000";
     configure(&bench, source, "deadline_ms = 2000\nlatch = []");
-    let running = Running::start(&bench);
+    let running = start(&bench);
     running.await_verdict("nominal", |verdict| verdict.safe);
     let ffmpeg = child_of(running.child.id());
     signal("STOP", ffmpeg);
@@ -223,7 +170,7 @@ fn a_source_that_hangs_is_a_fault_and_is_nominal_by_a_judged_frame_when_it_goes_
     signal("CONT", ffmpeg);
     let nominal = running.await_verdict("nominal again", |verdict| verdict.safe);
     assert!(nominal.frame.is_some() && nominal.age_ms.unwrap() <= 2000.0);
-    signal("TERM", running.child.id());
+    running.signal("TERM");
     running.end().expect(0, &["stopped by a signal"]);
 }
 

@@ -109,6 +109,18 @@ fn a_corrupt_picture_is_counted_and_degrades_the_next_verdict() {
 }
 
 #[test]
+fn a_picture_without_pixels_is_a_bad_frame_and_the_run_goes_on() {
+    if !have(&[Tool::OnnxRuntime]) {
+        return;
+    }
+    let bench = Bench::new();
+    bench.pictures("pictures", 0, 2, known);
+    bench.write("pictures/0000-empty.ppm", "P3\n2 0\n255\n");
+    let said = ["3 frames captured = 2 judged + 0 dropped + 1 bad", "2x0 pixels"];
+    run(&bench, &[]).expect(0, &said);
+}
+
+#[test]
 fn only_corrupt_pictures_are_code_4() {
     if !have(&[Tool::OnnxRuntime]) {
         return;

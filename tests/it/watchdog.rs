@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use oodwatch::decide::{DecideConfig, Decider, Machine};
 use oodwatch::decode::Decoder;
+use oodwatch::drift::{Drift, DriftConfig};
 use oodwatch::health::{Health, HealthConfig};
 use oodwatch::monitor::{Camera, Ended, Limits, Monitor, MonitorError, Orders};
 use oodwatch::pipeline::{FittedScores, Lens};
@@ -97,6 +98,7 @@ impl Scene {
             fitted: FittedScores::default(),
             judge: judge(),
             machine: Machine::new(Decider::new(&self.decide, Instant::now()), &self.decide),
+            drift: Drift::new(&DriftConfig::default()),
             reporter: reporter(name, self.decide.deadline_ms),
         };
         CAMERAS.into_iter().map(camera).collect()
@@ -251,4 +253,49 @@ fn a_network_that_fails_is_the_last_word_on_every_camera() {
         let last = scene.verdicts(camera).pop().unwrap();
         assert_eq!((last.state, last.reasons), (State::Fault, vec![Reason::JudgingFailed]));
     }
+}
+
+#[test]
+fn a_self_test_on_demand_that_passes_changes_nothing() {
+    let scene = Scene::new(Then::Hang, 60_000);
+    scene.gate.open();
+    scene.orders.self_test.store(true, Ordering::Relaxed);
+    let proved = || scene.gate.proved.load(Ordering::Relaxed);
+    let ended = scene.run(|| proved() == 3 && scene.said(|verdict| verdict.safe)).unwrap();
+    check(&scene, &ended);
+    assert_eq!(proved(), 3, "once for each golden input");
+    let mut verdicts = CAMERAS.into_iter().flat_map(|camera| scene.verdicts(camera));
+    assert!(verdicts.all(|verdict| verdict.safe || verdict.reasons == [Reason::Stopped]));
+}
+
+#[test]
+fn a_self_test_that_fails_is_a_latched_fault_of_every_camera_until_a_reset() {
+    let scene = Scene::new(Then::Deviate, 60_000);
+    let latched = [Reason::Latched, Reason::SelfTestFailed];
+    let failed = |verdict: &Verdict| verdict.reasons == latched && verdict.state == State::Fault;
+    let safe_again = || {
+        if scene.said(|verdict| verdict.safe) && scene.gate.proved.load(Ordering::Relaxed) == 0 {
+            scene.orders.self_test.store(true, Ordering::Relaxed);
+        }
+        // Said at once, and of the frames that follow.
+        if scene.said(|verdict| failed(verdict) && verdict.frame.is_some()) {
+            scene.orders.reset.store(true, Ordering::Relaxed);
+        }
+        CAMERAS.iter().all(|camera| {
+            let verdicts = scene.verdicts(camera);
+            verdicts.iter().skip_while(|verdict| !failed(verdict)).any(|verdict| verdict.safe)
+        })
+    };
+    let ended = scene.run(safe_again).unwrap();
+    check(&scene, &ended);
+    assert!(scene.said(|verdict| failed(verdict) && verdict.frame.is_none()));
+}
+
+#[test]
+fn a_self_test_that_is_due_is_run_again_and_again_and_frames_are_judged_between() {
+    let scene = Scene::new(Then::Prove, 60_000);
+    let ended =
+        scene.run(|| scene.gate.proved.load(Ordering::Relaxed) >= 9 && scene.said(|verdict| verdict.safe)).unwrap();
+    check(&scene, &ended);
+    assert!(CAMERAS.iter().all(|camera| scene.verdicts(camera).iter().any(|verdict| verdict.safe)));
 }

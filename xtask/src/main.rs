@@ -1,4 +1,5 @@
-//! The project's own commands: fetch what is needed from outside, run the demo, run every test.
+//! The project's own commands: fetch what is needed from outside, run the demo, run every test,
+//! make what is put on a robot.
 //!
 //! `cargo xtask COMMAND` (an alias in `.cargo/config.toml`) builds and runs this program. What it fetches is pinned in
 //! `fetch/pins.toml`.
@@ -7,9 +8,13 @@
 
 mod camera_lab;
 mod cifar;
+mod cross;
 mod demo;
+mod dist;
 mod fetch;
+mod fuzz;
 mod paths;
+mod soak;
 mod test;
 
 use std::path::PathBuf;
@@ -49,9 +54,24 @@ enum Task {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Fuzz everything that reads bytes of others, guided by coverage (docs/FUZZING.md)
+    #[command(after_help = "Example: cargo xtask fuzz --minutes 1\n         cargo xtask fuzz mjpeg onnx")]
+    Fuzz(fuzz::Arguments),
+    /// Run the monitor for a long time on cameras that break every few seconds (docs/SOAK.md)
+    #[command(after_help = "Example: cargo xtask soak --minutes 2 --seed 7")]
+    Soak(soak::Arguments),
     /// Build a kernel with cameras in it, from Debian's packages, for the tests of V4L2 (x86_64; minutes, once)
     #[command(after_help = "Example: cargo xtask camera-lab\n         .deps/camera-lab/run 'ls /dev/video*'")]
     CameraLab,
+    /// Build, inspect and pack the program for a robot, without Docker
+    Dist(dist::Options),
+    /// Run `cross` (which wants Docker or podman) with this project's cross.toml; `cargo cross` is short for it
+    #[command(after_help = "Example: cargo cross build --release --target aarch64-unknown-linux-gnu")]
+    Cross {
+        /// Handed on to `cross`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// Put a data set where the training configs look for it
     #[command(after_help = "Example: cargo xtask data cifar10")]
     Data {
@@ -88,6 +108,10 @@ fn run(task: Task) -> Result<ExitCode> {
         // There is no page yet: so far every demo is headless.
         Task::Demo { headless: _, out } => return demo::run(&fetcher, &out),
         Task::Test { arguments } => return test::run(&fetcher, &arguments),
+        Task::Dist(options) => return dist::run(&fetcher, &options),
+        Task::Cross { arguments } => return cross::run(&fetcher.paths.root, &arguments),
+        Task::Fuzz(arguments) => return fuzz::run(&fetcher.paths, &arguments),
+        Task::Soak(arguments) => return soak::run(&fetcher, &arguments),
         Task::CameraLab => fetch(&fetcher, &["camera-lab"])?,
         Task::Data { set: DataSet::Cifar10 } => fetch(&fetcher, &["cifar10"])?,
         Task::Fetch { names } => {
@@ -107,4 +131,28 @@ fn fetch(fetcher: &Fetcher, names: &[&str]) -> Result<()> {
     let folder = fetcher.paths.root.join(".deps");
     eprintln!("there: {} in {}", names.join(", "), folder.display());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(words: &[&str]) -> Result<Task, clap::Error> {
+        Arguments::try_parse_from([&["xtask"], words].concat()).map(|arguments| arguments.command)
+    }
+
+    #[test]
+    fn everything_after_cross_is_handed_on_to_it() {
+        let words = ["cross", "build", "--release", "--target", "aarch64-unknown-linux-gnu", "--help"];
+        assert!(matches!(parse(&words), Ok(Task::Cross { arguments }) if arguments == words[1..]));
+    }
+
+    #[test]
+    fn targets_of_dist_are_named_as_rustc_names_them() {
+        assert!(
+            parse(&["dist", "--target", "aarch64-unknown-linux-gnu", "--target", "x86_64-unknown-linux-gnu"]).is_ok()
+        );
+        let error = parse(&["dist", "--target", "aarch64"]).unwrap_err().to_string();
+        assert!(error.contains("x86_64-unknown-linux-gnu, aarch64-unknown-linux-gnu"), "{error}");
+    }
 }

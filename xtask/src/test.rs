@@ -62,8 +62,12 @@ pub(crate) fn run(fetcher: &Fetcher, arguments: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::try_from(status.code().unwrap_or(1)).unwrap_or(1)))
 }
 
-/// tch, the binding to libtorch, compiles C++, and Debian's gcc comes without g++. Root on Debian and Ubuntu gets it here.
-fn ensure_cpp_compiler() -> Result<()> {
+/// tch, the binding to libtorch, compiles C++, and so does libFuzzer; Debian's gcc comes without g++. Root on Debian and
+/// Ubuntu gets it here.
+///
+/// # Errors
+/// When there is none and it cannot be installed.
+pub(crate) fn ensure_cpp_compiler() -> Result<()> {
     if on_path("c++").is_some() {
         return Ok(());
     }
@@ -75,7 +79,5 @@ fn ensure_cpp_compiler() -> Result<()> {
             return Ok(());
         }
     }
-    bail!(
-        "no C++ compiler (c++) on PATH: tch, the binding to libtorch, needs one. Debian and Ubuntu: apt-get install g++"
-    )
+    bail!("no C++ compiler (c++) on PATH: tch and libFuzzer need one. Debian and Ubuntu: apt-get install g++")
 }

@@ -8,10 +8,11 @@ use oodwatch::score::{Parameters, ScoreName};
 use serde::{Deserialize, Serialize};
 
 use super::AblateError;
-use crate::config::{ConfigError, TrainConfig, read_toml};
+use crate::config::{ConfigError, TrainConfig, ensure, read_toml};
 use crate::evaluate::{EvaluateConfig, OodConfig};
 use crate::loss::{BackgroundRule, LossConfig};
 use crate::pictures::Half;
+use crate::tune::TuneConfig;
 
 /// The whole file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,9 +43,12 @@ pub struct AblateConfig {
     /// What is compared, in the order of the tables.
     #[serde(rename = "row")]
     pub rows: Vec<RowConfig>,
-    /// Out-of-distribution sets.
-    #[serde(rename = "ood")]
+    /// Out-of-distribution sets; `tune` does without.
+    #[serde(default, rename = "ood", skip_serializing_if = "Vec::is_empty")]
     pub ood: Vec<OodConfig>,
+    /// What `tune` judges the rows by, in the place of out-of-distribution sets.
+    #[serde(default)]
+    pub tune: TuneConfig,
 }
 
 /// One `[[row]]`. A row without any loss table is the control of all rows of its schedule.
@@ -85,20 +89,17 @@ impl AblateConfig {
     }
 
     fn check(&self) -> Result<(), AblateError> {
-        let ensure = |holds: bool, key, found: String, wanted| {
-            if holds { Ok(()) } else { Err(ConfigError::Value { key, found, wanted }) }
-        };
-        ensure(self.batch_size >= 1, "batch_size", self.batch_size.to_string(), "at least 1")?;
-        ensure(!self.rows.is_empty(), "row", "none".into(), "at least one [[row]]")?;
-        ensure(!self.ood.is_empty(), "ood", "none".into(), "at least one [[ood]]")?;
+        ensure(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")?;
+        ensure(!self.rows.is_empty(), "row", "none", "at least one [[row]]")?;
         let main = self.main_score.to_string();
         let judged = self.scores.is_empty() || self.scores.contains(&self.main_score);
         ensure(judged, "main_score", main, "one of `scores`")?;
         // Names of rows become names of folders, in which only letters and digits are kept.
         let names = distinct(self.rows.iter().map(|row| slug(&row.name)));
-        ensure(names, "row.name", "two that differ by no letter or digit".into(), "a name of its own for each row")?;
+        ensure(names, "row.name", "two that differ by no letter or digit", "a name of its own for each row")?;
         let names = distinct(self.ood.iter().map(|set| set.name.clone()));
-        ensure(names, "ood.name", "one name twice".into(), "a name of its own for each set")?;
+        ensure(names, "ood.name", "one name twice", "a name of its own for each set")?;
+        self.tune.check()?;
         for row in &self.rows {
             let seeds = self.seeds_of(row);
             let good = !seeds.is_empty() && distinct(seeds.iter().copied());
@@ -107,13 +108,18 @@ impl AblateConfig {
         Ok(())
     }
 
+    /// Refuses a grid without out-of-distribution sets: without them nothing can be compared.
+    pub(super) fn need_ood(&self) -> Result<(), ConfigError> {
+        ensure(!self.ood.is_empty(), "ood", "none", "at least one [[ood]]")
+    }
+
     /// The seeds that a row is trained with.
     pub(super) fn seeds_of<'a>(&'a self, row: &'a RowConfig) -> &'a [u64] {
         if row.seeds.is_empty() { &self.seeds } else { &row.seeds }
     }
 
     /// How networks are judged on one half of the pictures.
-    pub(super) fn evaluation(&self, base: &TrainConfig, half: Half) -> EvaluateConfig {
+    pub(crate) fn evaluation(&self, base: &TrainConfig, half: Half) -> EvaluateConfig {
         EvaluateConfig {
             out: self.out.clone(),
             half,
@@ -228,5 +234,6 @@ mod tests {
             row.apply(&base, 1).check().unwrap();
         }
         assert!(config.rows[0].loss.is_plain());
+        assert_eq!(config.tune, TuneConfig::default());
     }
 }

@@ -111,7 +111,7 @@ impl Judge {
 }
 
 /// Writes `value` as JSON, whole or not at all.
-pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), AblateError> {
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> Result<(), AblateError> {
     let text = serde_json::to_string_pretty(value).map_err(|source| AblateError::Json { path: path.into(), source })?;
     write_whole(path, format!("{text}\n").as_bytes()).map_err(|source| AblateError::File { path: path.into(), source })
 }

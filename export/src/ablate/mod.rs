@@ -20,6 +20,10 @@ use oodwatch::package::sha256_hex;
 
 pub use config::{AblateConfig, RowConfig};
 pub use error::AblateError;
+pub(crate) use judge::write_json;
+pub(crate) use plan::{Run, plan};
+pub(crate) use plots::bars;
+pub(crate) use results::summarise;
 pub use results::{Metrics, Results, RowResult, ScoreCells, SeedResult};
 pub use summary::{Cell, Spread};
 
@@ -27,11 +31,11 @@ use crate::config::TrainConfig;
 use crate::evaluate::{NetworkReport, SetReport};
 use crate::files::write_whole;
 use crate::pictures::Half;
-use crate::train::{MODEL, train, write_start};
+use crate::train::{MODEL, write_start};
 use config::slug;
-use judge::{Candidate, Judge, Judged, write_json};
-use plan::{Run, hash, plan};
-use results::{is_scratch, summarise};
+use judge::{Candidate, Judge, Judged};
+use plan::hash;
+use results::is_scratch;
 
 /// Name of the file for programs.
 const RESULTS_FILE: &str = "results.json";
@@ -61,6 +65,7 @@ struct Grid<'a> {
 /// The first row that cannot be trained or judged; what was done before is kept. With `final_look`, a network that is
 /// missing, or an earlier look for another grid.
 pub fn run(config: &AblateConfig, final_look: bool) -> Result<Results, AblateError> {
+    config.need_ood()?;
     let base = TrainConfig::read(&config.base)?;
     let half = if final_look { Half::Test } else { Half::Validation };
     let judge = Judge { evaluation: config.evaluation(&base, half), main_score: config.main_score };
@@ -86,7 +91,7 @@ impl Grid<'_> {
         let start = start.map(|judged| judged.report);
         let mut results = self.results(start.clone(), &pictures, seeds.clone());
         for (index, run) in self.runs.iter().enumerate() {
-            let at = format!("{} of {}", index + 1, self.runs.len());
+            let at = format!("ablate: {} of {}", index + 1, self.runs.len());
             let judged = self.finished(run, &at, final_look)?;
             pictures = judged.pictures;
             let folder = run.train.out.clone();
@@ -100,21 +105,16 @@ impl Grid<'_> {
     /// What was found for a run, after training and judging it where that is not done.
     fn finished(&self, run: &Run, at: &str, final_look: bool) -> Result<Judged, AblateError> {
         let folder = &run.train.out;
-        let checkpoint = folder.join(MODEL);
-        let candidate = Candidate { name: &run.name, checkpoint: checkpoint.clone(), hash: &run.hash, folder };
+        let candidate = Candidate { name: &run.name, checkpoint: run.checkpoint(), hash: &run.hash, folder };
         if let Some(judged) = self.judge.found(&candidate)? {
-            log::info!("ablate: {at}: {}: done before", run.name);
+            log::info!("{at}: {}: done before", run.name);
             return Ok(judged);
         }
-        if !checkpoint.exists() {
-            if final_look {
-                return Err(AblateError::Untrained { run: run.name.clone() });
-            }
-            log::info!("ablate: {at}: {}: training in {}", run.name, folder.display());
-            let failed = |source| AblateError::Train { run: run.name.clone(), source: Box::new(source) };
-            train(&run.train, true).map_err(failed)?;
+        if final_look && !run.checkpoint().exists() {
+            return Err(AblateError::Untrained { run: run.name.clone() });
         }
-        log::info!("ablate: {at}: {}: judging", run.name);
+        run.ensure_trained(at)?;
+        log::info!("{at}: {}: judging", run.name);
         self.judged(&candidate)
     }
 
@@ -161,7 +161,7 @@ impl Grid<'_> {
             ood: ood.collect(),
             main_score: self.config.main_score,
             start,
-            rows: summarise(self.config, &self.base, seeds),
+            rows: summarise(self.config, &self.base, evaluation.ood.iter().map(|set| set.name.as_str()), seeds),
         }
     }
 
@@ -173,7 +173,8 @@ impl Grid<'_> {
     /// Bars of all rows; of each row's first seed its ROC curves beside the control's, and its histograms.
     fn draw(&self, results: &Results) -> Result<(), AblateError> {
         let folder = self.out.join(PLOTS);
-        plots::bars(results, &folder.join("bars.png"))?;
+        let title = format!("{}: OOD accepted at 95% ID acceptance, %", results.main_score);
+        plots::bars(&results.rows, results.main_score, &title, &folder.join("bars.png"))?;
         let scores = |row: &RowResult| row.seeds.first().map(|seed| self.judge.read_scores(&seed.folder)).transpose();
         for row in &results.rows {
             let Some(own) = scores(row)? else { continue };
@@ -197,17 +198,17 @@ impl Grid<'_> {
                 std::fs::read_to_string(&path).map_err(|source| AblateError::File { path: path.clone(), source })?;
             return if seen.trim() == grid { Ok(()) } else { Err(AblateError::SecondLook { path }) };
         }
-        if let Some(run) = self.runs.iter().find(|run| !run.train.out.join(MODEL).exists()) {
+        if let Some(run) = self.runs.iter().find(|run| !run.checkpoint().exists()) {
             return Err(AblateError::Untrained { run: run.name.clone() });
         }
         write_text(&path, &format!("{grid}\n"))
     }
 }
 
-fn make_folder(path: &Path) -> Result<(), AblateError> {
+pub(crate) fn make_folder(path: &Path) -> Result<(), AblateError> {
     std::fs::create_dir_all(path).map_err(|source| AblateError::File { path: path.into(), source })
 }
 
-fn write_text(path: &Path, text: &str) -> Result<(), AblateError> {
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), AblateError> {
     write_whole(path, text.as_bytes()).map_err(|source| AblateError::File { path: path.into(), source })
 }

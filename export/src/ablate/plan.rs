@@ -8,25 +8,47 @@ use serde_json::json;
 use super::AblateError;
 use super::config::{AblateConfig, slug};
 use crate::config::TrainConfig;
+use crate::train::{MODEL, train};
 
 /// One row with one seed.
 #[derive(Debug)]
-pub(super) struct Run {
+pub(crate) struct Run {
     /// Index of the row in the config.
-    pub(super) row: usize,
+    pub(crate) row: usize,
     /// Row and seed in words.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Its training config, whose `out` is the run's folder.
-    pub(super) train: TrainConfig,
+    pub(crate) train: TrainConfig,
     /// sha256 over everything that decides the weights, hex.
-    pub(super) hash: String,
+    pub(crate) hash: String,
+}
+
+impl Run {
+    /// What it has trained or will train.
+    pub(crate) fn checkpoint(&self) -> PathBuf {
+        self.train.out.join(MODEL)
+    }
+
+    /// Trains it where that is not done; one that was killed goes on after its last finished epoch. `at` says which of
+    /// how many it is.
+    ///
+    /// # Errors
+    /// [`AblateError::Train`].
+    pub(crate) fn ensure_trained(&self, at: &str) -> Result<(), AblateError> {
+        if self.checkpoint().exists() {
+            return Ok(());
+        }
+        log::info!("{at}: {}: training in {}", self.name, self.train.out.display());
+        let failed = |source| AblateError::Train { run: self.name.clone(), source: Box::new(source) };
+        train(&self.train, true).map(drop).map_err(failed)
+    }
 }
 
 /// All runs: every row with its first seed, then every row with its second, so that a table is whole early.
 ///
 /// # Errors
 /// A row whose settings are out of range, weights that cannot be read.
-pub(super) fn plan(config: &AblateConfig, base: &TrainConfig) -> Result<Vec<Run>, AblateError> {
+pub(crate) fn plan(config: &AblateConfig, base: &TrainConfig) -> Result<Vec<Run>, AblateError> {
     let longest = config.rows.iter().map(|row| config.seeds_of(row).len()).max().unwrap_or(0);
     let mut runs = Vec::new();
     for nth in 0..longest {

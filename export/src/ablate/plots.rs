@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use oodwatch::score::ScoreName;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
-use super::results::{Metrics, Results, ScoreCells};
+use super::results::{Metrics, Results, RowResult, ScoreCells};
 use super::summary::Spread;
 use crate::plot::{Area, Drawn, FONT, PlotError, save};
 
@@ -26,22 +27,22 @@ type Group = (&'static str, RGBColor, fn(&ScoreCells) -> Option<Metrics>);
 /// Scores of one network: of the ID set, then of each OOD set.
 pub(super) type Scores = Vec<Vec<f32>>;
 
-/// Bars of the mean fpr95_id of the main score for each row, with the spread over seeds.
+/// Bars of the mean fpr95_id of a score for each row, with the spread over seeds.
 ///
 /// # Errors
 /// The picture cannot be written.
-pub(super) fn bars(results: &Results, path: &Path) -> Result<(), PlotError> {
-    let height = 90 + results.rows.len() as u32 * (3 * BAR_PX + 10);
-    save(path, (1000, height), |root| draw_bars(results, root))
+pub(crate) fn bars(rows: &[RowResult], score: ScoreName, title: &str, path: &Path) -> Result<(), PlotError> {
+    let height = 90 + rows.len() as u32 * (3 * BAR_PX + 10);
+    save(path, (1000, height), |root| draw_bars(rows, score, title, root))
 }
 
-fn draw_bars(results: &Results, root: &Area<'_>) -> Drawn {
+fn draw_bars(rows: &[RowResult], score: ScoreName, title: &str, root: &Area<'_>) -> Drawn {
     let groups: [Group; 3] = [("near", BLUE, |s| s.near), ("far", GREEN, |s| s.far), ("mean", BLACK, |s| s.mean)];
-    let names: Vec<&str> = results.rows.iter().map(|row| row.name.as_str()).collect();
+    let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
     // The axis runs upwards and the rows downwards; each row has its name at a whole number, its bars around it.
     let at = |index: usize| names.len() as f64 - 1.0 - index as f64;
     let mut chart = ChartBuilder::on(root)
-        .caption(format!("{}: OOD accepted at 95% ID acceptance, %", results.main_score), (FONT, 20))
+        .caption(title, (FONT, 20))
         .margin(10)
         .margin_right(30)
         .x_label_area_size(30)
@@ -59,8 +60,8 @@ fn draw_bars(results: &Results, root: &Area<'_>) -> Drawn {
         .label_style((FONT, 14))
         .draw()?;
     for (nth, (label, color, of)) in groups.into_iter().enumerate() {
-        let cells = results.rows.iter().enumerate().filter_map(|(index, row)| {
-            let metrics = row.scores.get(&results.main_score).and_then(of)?;
+        let cells = rows.iter().enumerate().filter_map(|(index, row)| {
+            let metrics = row.scores.get(&score).and_then(of)?;
             Some((at(index) + 0.15 - 0.25 * nth as f64, metrics.fpr95_id.own))
         });
         draw_group(&mut chart, label, color, &cells.collect::<Vec<_>>())?;

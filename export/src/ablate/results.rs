@@ -89,8 +89,13 @@ pub struct Metrics {
     pub auroc: Cell,
 }
 
-/// Sums up what is done: `seeds` has one list per row of the config.
-pub(super) fn summarise(config: &AblateConfig, base: &TrainConfig, seeds: Vec<Vec<SeedResult>>) -> Vec<RowResult> {
+/// Sums up what is done on the `sets` of these names: `seeds` has one list per row of the config.
+pub(crate) fn summarise<'a>(
+    config: &AblateConfig,
+    base: &TrainConfig,
+    sets: impl Iterator<Item = &'a str> + Clone,
+    seeds: Vec<Vec<SeedResult>>,
+) -> Vec<RowResult> {
     let controls: Vec<Option<usize>> = (0..config.rows.len()).map(|row| control_of(config, base, row)).collect();
     let empty = Vec::new();
     let rows = config.rows.iter().zip(&controls).zip(&seeds);
@@ -108,7 +113,7 @@ pub(super) fn summarise(config: &AblateConfig, base: &TrainConfig, seeds: Vec<Ve
             accuracy: cell(&|report| Some(report.accuracy)),
             background_norm: cell(&|report| report.norms.and_then(|norms| norms.background)),
             foreground_norm: cell(&|report| report.norms.and_then(|norms| norms.foreground)),
-            scores: score_cells(config, own, &cell),
+            scores: score_cells(sets.clone(), own, &cell),
             seeds: own.clone(),
         }
     })
@@ -137,7 +142,11 @@ fn by_seed(seeds: &[SeedResult], value: &dyn Fn(&NetworkReport) -> Option<f64>) 
 
 type CellOf<'a> = dyn Fn(&dyn Fn(&NetworkReport) -> Option<f64>) -> Option<Cell> + 'a;
 
-fn score_cells(config: &AblateConfig, seeds: &[SeedResult], cell: &CellOf<'_>) -> BTreeMap<ScoreName, ScoreCells> {
+fn score_cells<'a>(
+    sets: impl Iterator<Item = &'a str> + Clone,
+    seeds: &[SeedResult],
+    cell: &CellOf<'_>,
+) -> BTreeMap<ScoreName, ScoreCells> {
     let names = seeds.iter().flat_map(|seed| seed.report.scores.keys().copied());
     let of_score = |name: ScoreName| {
         let metrics = |of: &dyn Fn(&ScoreReport) -> Option<Detection>| {
@@ -146,9 +155,9 @@ fn score_cells(config: &AblateConfig, seeds: &[SeedResult], cell: &CellOf<'_>) -
             };
             Some(Metrics { fpr95_id: metric(|d| d.fpr95_id)?, auroc: metric(|d| d.auroc)? })
         };
-        let sets = config.ood.iter().filter_map(|set| {
-            metrics(&|score| score.sets.get(&set.name).copied()).map(|found| (set.name.clone(), found))
-        });
+        let sets = sets
+            .clone()
+            .filter_map(|set| metrics(&|score| score.sets.get(set).copied()).map(|found| (set.to_owned(), found)));
         let cells = ScoreCells {
             sets: sets.collect(),
             near: metrics(&|score| score.near),
@@ -198,7 +207,7 @@ mod tests {
              [[row]]\nname = \"long term\"\nepochs = 3\n{term}\n[[row]]\nname = \"fresh term\"\nscratch = true\n{term}\n\
              [[row]]\nname = \"fresh control\"\nscratch = true\n[[row]]\nname = \"same epochs\"\nepochs = 2\n{term}\n"
         ));
-        let rows = summarise(&config, &base, vec![Vec::new(); config.rows.len()]);
+        let rows = summarise(&config, &base, ["noise"].into_iter(), vec![Vec::new(); config.rows.len()]);
         let controls: Vec<_> = rows.iter().map(|row| row.control.as_deref()).collect();
         let (control, fresh) = (Some("control"), Some("fresh control"));
         assert_eq!(controls, [control, None, control, None, fresh, None, control]);

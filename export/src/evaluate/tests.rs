@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use oodwatch::score::Parameters;
+use oodwatch::score::{Parameters, ScoreName};
 
 use crate::data::DataSource;
 use crate::loss::BackgroundRule;

@@ -68,15 +68,15 @@ group = "far"
 source = { cifar = ["noise.bin"] }
 "#;
 
-/// A folder with pictures, a trained start, the base and the grid.
-fn prepare(folder: &Path) -> PathBuf {
+/// A folder with pictures, a trained start, the base and a grid.
+pub(crate) fn prepare(folder: &Path, grid: &str) -> PathBuf {
     for (name, count, seed) in [("train", 60, 1), ("test", 20, 2), ("like", 12, 3), ("noise", 12, 4)] {
         pictures(&folder.join(format!("{name}.bin")), count, seed);
     }
     let start = BASE.replace("unused", "start").replace(", start = \"start/model.safetensors\"", "");
     std::fs::write(folder.join("start.toml"), start.replace("epochs = 2", "epochs = 1")).unwrap();
     std::fs::write(folder.join("base.toml"), BASE).unwrap();
-    std::fs::write(folder.join("grid.toml"), GRID).unwrap();
+    std::fs::write(folder.join("grid.toml"), grid).unwrap();
     succeed(export(folder, "train", Path::new("start.toml")));
     folder.join("grid.toml")
 }
@@ -112,9 +112,9 @@ fn start_and_kill(folder: &Path, grid: &Path) {
 #[test]
 fn a_killed_grid_goes_on_to_the_same_tables_and_a_changed_row_is_done_anew() {
     let (whole, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let grid = prepare(whole.path());
+    let grid = prepare(whole.path(), GRID);
     succeed(export(whole.path(), "ablate", &grid));
-    let grid = prepare(killed.path());
+    let grid = prepare(killed.path(), GRID);
     start_and_kill(killed.path(), &grid);
     let said = succeed(export(killed.path(), "ablate", &grid));
     assert!(said.contains("control, seed 1: done before"), "{said}");
@@ -163,7 +163,7 @@ fn check_results(folder: &Path) {
 #[test]
 fn the_test_half_is_looked_at_once_and_for_a_trained_grid_only() {
     let folder = tempfile::tempdir().unwrap();
-    let grid = prepare(folder.path());
+    let grid = prepare(folder.path(), GRID);
     let small = &GRID[..GRID.find("[[row]]\nname = \"three terms\"").unwrap()];
     let sets = &GRID[GRID.find("[[ood]]").unwrap()..];
     let text = format!("{small}{sets}").replace("[1, 2]", "[1]");

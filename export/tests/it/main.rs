@@ -6,3 +6,4 @@ mod ablate;
 mod resume;
 mod seed;
 mod support;
+mod tune;

@@ -3,18 +3,19 @@
 //! The same footage gives the same package, byte for byte.
 
 mod collect;
-mod policy;
+pub(super) mod policy;
 mod tell;
 mod view;
 
 use std::path::{Path, PathBuf};
 
-use oodwatch::calibrate::{self, Calibrated, Fusion, Order, Target, Wanted};
+use oodwatch::calibrate::{self, Calibrated, Criterion, Fusion, Order, Target, Wanted};
 use oodwatch::config::ModelConfig;
 use oodwatch::infer::{ExecutionProvider, PRECISION};
 use oodwatch::open;
 use oodwatch::package::{self, Calibration, Manifest, Package};
 use oodwatch::score::{Parameters, ScoreName};
+use oodwatch::source::images::are_recorded;
 use oodwatch::view::ViewConfig;
 
 use super::exit::CliError;
@@ -41,13 +42,13 @@ use view::ViewArguments;
 pub(crate) struct Arguments {
     /// Folder of the model package to start from
     #[arg(long, value_name = "PKG")]
-    model: PathBuf,
+    pub(super) model: PathBuf,
     /// Footage of nothing but the known world: a folder of pictures, a .txt list, a picture, or a video
     #[arg(long, value_name = "PATH")]
     from: PathBuf,
     /// Wanted share of known frames that are flagged, between 0 and 1
     #[arg(long, value_name = "A")]
-    false_alarm_rate: f64,
+    pub(super) false_alarm_rate: f64,
     /// Keep the realised rate at or below --false-alarm-rate with this probability, instead of on average
     #[arg(long, value_name = "C")]
     confidence: Option<f64>,
@@ -66,7 +67,8 @@ pub(crate) struct Arguments {
     /// Keep what the package's scores were fitted to; all frames set thresholds
     #[arg(long)]
     keep_fit: bool,
-    /// Whether frames follow one another [default: footage, but shuffled for a folder of pictures]
+    /// Whether frames follow one another [default: footage, but shuffled for a folder of pictures
+    /// that `oodwatch init` did not record]
     #[arg(long, value_name = "ORDER", value_parser = order)]
     order: Option<Order>,
     #[command(flatten)]
@@ -75,16 +77,49 @@ pub(crate) struct Arguments {
     view: ViewArguments,
     /// Folder of the new package
     #[arg(long, value_name = "PKG")]
-    out: PathBuf,
+    pub(super) out: PathBuf,
     /// Replace the package at --out
     #[arg(long)]
-    force: bool,
+    pub(super) force: bool,
     /// Use at most this many frames, from the start
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_frames: Option<u64>,
     /// Execution provider: cpu, cuda or tensorrt
     #[arg(long, value_name = "NAME", default_value = "cpu")]
-    execution_provider: ExecutionProvider,
+    pub(super) execution_provider: ExecutionProvider,
+}
+
+impl Arguments {
+    /// For one score or fusion on recorded footage, and for a policy over time if one is wanted; as `oodwatch init` asks.
+    pub(super) fn of_footage(
+        from: &Path,
+        view: &ViewConfig,
+        criterion: &Criterion,
+        max_false_alarms_per_hour: Option<f64>,
+    ) -> Self {
+        let (scores, fusions) = match criterion {
+            Criterion::Score(score) => (vec![*score], Vec::new()),
+            Criterion::Fusion(fusion) => (Vec::new(), vec![fusion.clone()]),
+        };
+        Self {
+            model: PathBuf::new(),
+            from: from.into(),
+            false_alarm_rate: 0.0,
+            confidence: None,
+            per_class: false,
+            scores,
+            fusions,
+            parameters: None,
+            keep_fit: false,
+            order: Some(Order::Footage),
+            policy: PolicyArguments::new(max_false_alarms_per_hour),
+            view: ViewArguments::new(view),
+            out: PathBuf::new(),
+            force: false,
+            max_frames: None,
+            execution_provider: ExecutionProvider::Cpu,
+        }
+    }
 }
 
 fn order(text: &str) -> Result<Order, String> {
@@ -174,9 +209,9 @@ fn parameters(arguments: &Arguments, package: &Package) -> anyhow::Result<Parame
     Ok(parameters)
 }
 
-/// Pictures of a folder are sorted by name, which says nothing about time.
+/// Pictures of a folder are sorted by name, which says nothing about time, unless they were recorded.
 fn usual_order(from: &Path) -> Order {
-    if from.is_dir() { Order::Shuffled } else { Order::Footage }
+    if from.is_dir() && !are_recorded(from) { Order::Shuffled } else { Order::Footage }
 }
 
 /// A score that was named has to be there; of the default ones some may be left out.

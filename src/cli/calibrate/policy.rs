@@ -33,12 +33,17 @@ pub(super) struct PolicyArguments {
     pub(super) frames_per_second: f64,
 }
 
-fn positive(text: &str) -> Result<f64, String> {
+pub(in crate::cli) fn positive(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number: &f64| *number > 0.0 && number.is_finite());
     number.ok_or_else(|| "wanted a positive number".into())
 }
 
 impl PolicyArguments {
+    /// For a policy that keeps this rate, or none; nothing is refused that the footage does not show.
+    pub(super) fn new(max_false_alarms_per_hour: Option<f64>) -> Self {
+        Self { max_false_alarms_per_hour, max_delay_s: None, ood: None, strict: false, frames_per_second: 30.0 }
+    }
+
     /// What a policy is to keep, if one is wanted.
     pub(super) fn goal(&self) -> Option<Goal> {
         let max_false_alarms_per_hour = self.max_false_alarms_per_hour?;

@@ -16,12 +16,22 @@ pub(super) struct ViewArguments {
     /// Which of its cameras, where there are several
     #[arg(long, value_name = "NAME", requires = "config")]
     camera: Option<String>,
+    /// The view itself, as `oodwatch init` knows it.
+    #[arg(skip)]
+    known: Option<ViewConfig>,
 }
 
 impl ViewArguments {
+    /// Of a view that is known already.
+    pub(super) fn new(view: &ViewConfig) -> Self {
+        Self { config: None, camera: None, known: Some(view.clone()) }
+    }
+
     /// What the pictures go through.
     pub(super) fn view(&self, package: &Package) -> anyhow::Result<ViewConfig> {
-        let Some(config) = &self.config else { return Ok(package.manifest.view.clone()) };
+        let Some(config) = &self.config else {
+            return Ok(self.known.as_ref().unwrap_or(&package.manifest.view).clone());
+        };
         Ok(self.of_camera(&Config::load(config)?)?.view.clone())
     }
 

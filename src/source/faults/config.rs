@@ -79,7 +79,7 @@ pub enum FaultKind {
 }
 
 /// Key, what it holds, and what it may hold.
-type Wrong = (&'static str, String, &'static str);
+pub(super) type Wrong = (&'static str, String, &'static str);
 
 impl FaultsConfig {
     /// The steps of the script.
@@ -97,10 +97,7 @@ impl FaultsConfig {
         if self.script.is_empty() {
             return Err(wrong("script".into(), "empty".into(), "at least one [[camera.source.faults.script]]"));
         }
-        let steps = self.script.iter().enumerate().map(|(place, fault)| {
-            let in_script = |(key, found, wanted)| wrong(format!("script[{}].{key}", place + 1), found, wanted);
-            fault.step().map_err(in_script)
-        });
+        let steps = self.script.iter().enumerate().map(|(place, fault)| fault.step().map_err(in_script(place)));
         let steps = steps.collect::<Result<Vec<_>, _>>()?;
         if steps.iter().any(|step| step.fault.keeps_back())
             && let Some(name) = self.source.footage_in_a_hurry()
@@ -117,8 +114,31 @@ impl FaultsConfig {
     }
 }
 
+/// Names a key of the fault at this place of the script.
+pub(super) fn in_script(place: usize) -> impl Fn(Wrong) -> WrongValue {
+    move |(key, found, wanted)| WrongValue { key: format!("faults.script[{}].{key}", place + 1), found, wanted }
+}
+
 impl FaultConfig {
-    fn step(&self) -> Result<Step, Wrong> {
+    /// A fault from the first frame to the end, without parameters.
+    pub fn of(kind: FaultKind) -> Self {
+        Self {
+            kind,
+            from_frame: Some(0),
+            from_s: None,
+            for_frames: None,
+            for_s: None,
+            sigma: None,
+            damage: None,
+            keep: None,
+            milliseconds: None,
+            factor: None,
+            width: None,
+            height: None,
+        }
+    }
+
+    pub(super) fn step(&self) -> Result<Step, Wrong> {
         self.has_no_foreign_parameter()?;
         let from = length(("from_frame", self.from_frame), ("from_s", self.from_s), 0)?;
         let lasts = length(("for_frames", self.for_frames), ("for_s", self.for_s), 1)?;

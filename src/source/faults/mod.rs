@@ -9,6 +9,7 @@
 //! says so. Frames that the script takes away were never captured: they are in no count, but their numbers are missing.
 
 mod config;
+mod expected;
 pub(crate) mod picture;
 mod script;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use picture::Noise;
 use script::{Cue, Fault};
 
 pub use config::{FaultConfig, FaultKind, FaultsConfig};
+pub use expected::{Circumstances, Expectation, Sign, taken_ns};
 
 /// A camera's frame is late after this many of its intervals, and not before this time: as [`super::V4l2`] has it.
 const LATE_INTERVALS: u32 = 5;
@@ -67,7 +69,7 @@ impl Faults {
     }
 
     /// Wraps a source that is open already.
-    fn around(inner: Box<dyn Source>, config: &FaultsConfig) -> Result<Self, SourceError> {
+    pub(crate) fn around(inner: Box<dyn Source>, config: &FaultsConfig) -> Result<Self, SourceError> {
         let steps = config.steps()?;
         let beneath = inner.live();
         let of_camera = beneath.is_some();

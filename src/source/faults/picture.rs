@@ -12,7 +12,7 @@ use rand::{Rng, RngCore};
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::script::{Damage, Size};
-use crate::decode::{Content, DecodeError, MAX_SIDE_PX, PixelFormat, RawFrame, decode};
+use crate::decode::{Content, DecodeError, Encoding, MAX_SIDE_PX, PixelFormat, RawFrame, RawLayout, decode};
 
 /// Quality of the JPEG pictures that are made here, of 100.
 const JPEG_QUALITY: u8 = 90;
@@ -20,7 +20,7 @@ const JPEG_QUALITY: u8 = 90;
 const NOISE_LEVELS: usize = 4096;
 
 /// A frame that is the same, bytes and all.
-pub(super) fn copy(content: &Content) -> Content {
+pub(crate) fn copy(content: &Content) -> Content {
     match content {
         Content::Encoded(bytes) => Content::Encoded(bytes.clone()),
         Content::Raw(RawFrame { layout, bytes }) => {
@@ -79,7 +79,7 @@ pub(super) fn corrupt(content: Content, damage: Damage, rng: &mut impl RngCore) 
         Content::Raw(RawFrame { layout, bytes }) => {
             Content::Raw(RawFrame { layout, bytes: damaged(bytes.to_vec(), damage, rng).into() })
         }
-        Content::Rgb(image) => encoded(&image, |bytes| Content::Encoded(damaged(bytes, damage, rng))),
+        Content::Rgb(image) => as_camera_frame(&image, |bytes| damaged(bytes, damage, rng)),
         Content::Unreadable(error) => Content::Unreadable(error),
     }
 }
@@ -130,6 +130,14 @@ fn sides((width, height): (u32, u32), size: Size) -> (u32, u32) {
     match size {
         Size::Factor(factor) => (times(width, factor), times(height, factor)),
         Size::Pixels(width, height) => (width, height),
+    }
+}
+
+/// A camera's frame, of the picture's JPEG bytes after `alter`: held to be whole, which a file of that kind is not.
+fn as_camera_frame(image: &RgbImage, alter: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Content {
+    match RawLayout::new(PixelFormat::Mjpg, image.dimensions(), 0, Encoding::JPEG) {
+        Ok(layout) => encoded(image, |bytes| Content::Raw(RawFrame { layout, bytes: alter(bytes).into() })),
+        Err(error) => Content::Unreadable(io::Error::other(error)),
     }
 }
 

@@ -5,7 +5,6 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
-use crate::decode::{Encoding, RawLayout};
 
 const SIZE_PX: (u32, u32) = (16, 8);
 
@@ -86,6 +85,14 @@ fn a_frame_that_is_cut_off_is_no_picture_any_more() {
         let what = format!("{frame:?}");
         assert!(decode(corrupt(frame, Damage::Cut { share: 0.3 }, &mut rng())).is_err(), "{what:.40}");
     }
+}
+
+/// Most of whose bytes are there: a JPEG file of them would be a picture with a grey rest.
+#[test]
+fn a_frame_of_a_video_that_lacks_its_end_is_no_picture_any_more() {
+    let large = RgbImage::from_fn(160, 120, |x, y| Rgb([(x * y) as u8, (x * 7 + y * 3) as u8, (x ^ y) as u8]));
+    let cut = corrupt(Content::Rgb(large), Damage::Cut { share: 0.9 }, &mut rng());
+    assert!(decode(cut).is_err());
 }
 
 #[test]

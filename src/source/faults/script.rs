@@ -96,11 +96,16 @@ impl Cue {
             self.began = Some((index, time));
         }
         let Some((first_index, first_time)) = self.began else { return false };
-        match self.step.lasts {
+        let holds = match self.step.lasts {
             None => true,
             Some(Length::Frames(frames)) => index.saturating_sub(first_index) < frames,
             Some(Length::Time(lasts)) => time.saturating_sub(first_time) < lasts,
+        };
+        if !holds {
+            // A script of many freezes would keep a picture for each.
+            self.still = None;
         }
+        holds
     }
 }
 
@@ -124,6 +129,18 @@ mod tests {
         assert_eq!(held(Length::Frames(3), Some(SECONDS(0.15))), [3, 4]);
         assert_eq!(held(Length::Frames(8), None), [8, 9]);
         assert_eq!(held(Length::Frames(10), None), [0; 0]);
+    }
+
+    #[test]
+    fn the_picture_that_stood_still_is_let_go_when_the_freeze_is_over() {
+        let freeze = Step { fault: Fault::Freeze, from: Length::Frames(1), lasts: Some(Length::Frames(2)) };
+        let mut cue = Cue::new(freeze);
+        for (index, kept) in [(0, false), (1, true), (2, true), (3, false)] {
+            if cue.holds(index, Duration::ZERO) {
+                cue.still.get_or_insert_with(|| Content::Encoded(vec![1]));
+            }
+            assert_eq!(cue.still.is_some(), kept, "frame {index}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use oodwatch::calibrate::{Criterion, Judge, ScoreCalibration, Target};
 use oodwatch::decode::{Content, Picture};
 use oodwatch::infer::InferError;
-use oodwatch::monitor::{Judging, Reporter};
+use oodwatch::monitor::{Judging, Prove, Reporter};
 use oodwatch::package::Calibration;
 use oodwatch::pipeline::{FittedScores, Judged, Lens, PipelineError, Timings};
 use oodwatch::score::{Fitted, Score, ScoreName};
+use oodwatch::self_test::SelfTestError;
 use oodwatch::source::{Frame, Live, Source, SourceError};
 
 use super::known;
@@ -62,6 +63,11 @@ pub(crate) enum Then {
     Hang,
     Panic,
     Fail,
+    GoOn,
+    /// Computes something else: its next self-test fails.
+    Deviate,
+    /// Proves itself again and again.
+    Prove,
 }
 
 /// Says of every picture that it is known.
@@ -84,6 +90,8 @@ pub(crate) struct Gate {
     opened: Condvar,
     pub(crate) reached: AtomicBool,
     pub(crate) passed: AtomicBool,
+    /// Golden inputs that were run.
+    pub(crate) proved: AtomicUsize,
 }
 
 impl Gate {
@@ -104,11 +112,34 @@ impl Judging for Network {
         self.judged += 1;
         match self.then {
             _ if self.judged <= GOOD => {}
+            Then::GoOn | Then::Deviate | Then::Prove => {}
             Then::Hang => self.gate.pass(),
             Then::Panic => panic!("as scripted"),
             Then::Fail => return Err(InferError::Batch { found: vec![1], wanted: [3, 8, 8] }.into()),
         }
         Ok(Judged { scores: vec![Score(0.0)], top_class: Some((0, 0.9)), timings: Timings::default() })
+    }
+
+    fn proof(&mut self) -> Option<&mut dyn Prove> {
+        Some(self)
+    }
+}
+
+impl Prove for Network {
+    fn prove(&mut self, input: usize) -> Result<Option<f32>, SelfTestError> {
+        if input == 3 {
+            return Ok(None);
+        }
+        self.gate.proved.fetch_add(1, Ordering::Relaxed);
+        if self.then == Then::Deviate && input == 1 {
+            let what = "logits".into();
+            return Err(SelfTestError::Differs { what, input, got: 2.0, want: 1.0, tolerance: 1e-4 });
+        }
+        Ok(Some(0.0))
+    }
+
+    fn every(&self) -> Option<Duration> {
+        (self.then == Then::Prove).then_some(Duration::from_millis(10))
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod guest;
 pub(crate) mod lab;
 pub(crate) mod network;
 pub(crate) mod onnx;
+pub(crate) mod running;
 
 use std::fs;
 use std::io::Write;
@@ -75,6 +76,8 @@ impl Bench {
     pub(crate) fn program(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_oodwatch"));
         command.args(arguments).current_dir(self.dir.path()).stdin(Stdio::null()).env_remove("RUST_LOG");
+        // Whoever runs the tests may be a service itself.
+        command.env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC").env_remove("WATCHDOG_PID");
         // The set-up's ffmpeg is found relative to the repository, where this program does not run.
         let ffmpeg = find_ffmpeg(Path::new(""));
         command.env("OODWATCH_FFMPEG", fs::canonicalize(&ffmpeg).unwrap_or(ffmpeg));

@@ -154,5 +154,10 @@ pub(crate) fn write_package(dir: &Path) {
 
 /// A package of another network that computes the same.
 pub(crate) fn write_package_of(dir: &Path, onnx: &[u8]) {
-    package::write(dir, onnx, manifest(), &calibration(), &golden()).unwrap();
+    write_package_with(dir, onnx, &golden());
+}
+
+/// A package with other golden vectors.
+pub(crate) fn write_package_with(dir: &Path, onnx: &[u8], golden: &Golden) {
+    package::write(dir, onnx, manifest(), &calibration(), golden).unwrap();
 }

@@ -44,17 +44,19 @@ pub(super) fn encode(fourcc: &str, picture: &RgbImage) -> Vec<u8> {
     }
 }
 
-/// What is to be seen in a frame of this format.
-pub(super) fn seen(fourcc: &str, picture: &RgbImage) -> RgbImage {
-    match fourcc {
-        "GREY" => RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
-            let luma = (f64::from(ycbcr(*picture.get_pixel(x, y))[0]) - 16.0) / 219.0 * 255.0;
-            Rgb([luma.clamp(0.0, 255.0).round() as u8; 3])
-        }),
-        "MJPG" => image::load_from_memory(&jpeg(picture)).unwrap().into_rgb8(),
-        "RGB3" | "BGR3" => picture.clone(),
-        _ => RgbImage::from_fn(picture.width(), picture.height(), |x, y| rgb(ycbcr(*picture.get_pixel(x, y)))),
-    }
+/// What is to be seen in a frame of this uncompressed format: red, green and blue from 0 to 255, rounded nowhere.
+pub(super) fn seen(fourcc: &str, picture: &RgbImage) -> Vec<[f64; 3]> {
+    let color = |pixel: &Rgb<u8>| match fourcc {
+        "GREY" => [((f64::from(ycbcr(*pixel)[0]) - 16.0) / 219.0 * 255.0).clamp(0.0, 255.0); 3],
+        "RGB3" | "BGR3" => pixel.0.map(f64::from),
+        _ => rgb(ycbcr(*pixel)),
+    };
+    picture.pixels().map(color).collect()
+}
+
+/// What is to be seen in a frame of JPEG.
+pub(super) fn seen_jpeg(picture: &RgbImage) -> RgbImage {
+    image::load_from_memory(&jpeg(picture)).unwrap().into_rgb8()
 }
 
 /// Y', Cb and Cr of BT.601, limited range.
@@ -66,12 +68,12 @@ fn ycbcr(Rgb(rgb): Rgb<u8>) -> [u8; 3] {
 }
 
 /// The way back.
-fn rgb([luma, cb, cr]: [u8; 3]) -> Rgb<u8> {
+fn rgb([luma, cb, cr]: [u8; 3]) -> [f64; 3] {
     let luma = (f64::from(luma) - 16.0) / 219.0;
     let [pb, pr] = [cb, cr].map(|value| (f64::from(value) - 128.0) / 224.0);
     let (red, blue) = (luma + 1.402 * pr, luma + 1.772 * pb);
     let green = (luma - 0.299 * red - 0.114 * blue) / 0.587;
-    Rgb([red, green, blue].map(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8))
+    [red, green, blue].map(|value| value.clamp(0.0, 1.0) * 255.0)
 }
 
 /// One pixel of every 2x2.

@@ -8,6 +8,7 @@ mod colors;
 mod commands;
 mod encode;
 mod endurance;
+mod exactly;
 mod faults;
 mod formats;
 mod loss;

@@ -65,7 +65,7 @@ fn prepare(fetcher: &Fetcher, out: &Path) -> Result<Places> {
 }
 
 /// Makes sure of an empty folder.
-fn empty(folder: &Path) -> Result<()> {
+pub(crate) fn empty(folder: &Path) -> Result<()> {
     if folder.exists() {
         std::fs::remove_dir_all(folder).with_context(|| folder.display().to_string())?;
     }
@@ -73,7 +73,10 @@ fn empty(folder: &Path) -> Result<()> {
 }
 
 /// Builds the release binary and returns its path: it lies beside this one.
-fn build(root: &Path) -> Result<PathBuf> {
+///
+/// # Errors
+/// When it does not compile.
+pub(crate) fn build(root: &Path) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .current_dir(root)
@@ -108,5 +111,5 @@ fn summary(places: &Places, failures: &[String]) {
             println!("  {failure}");
         }
     }
-    println!("Next: README.md, \"Your own pictures and video\".");
+    println!("Next: README.md, \"Your own camera, pictures and video\".");
 }

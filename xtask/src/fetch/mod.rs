@@ -178,7 +178,10 @@ impl Fetcher {
             return Ok(archive);
         }
         let origin = match part.registry {
-            Registry::Pypi => Origin::Wheel { machine: self.machine.clone(), python: part.python.clone() },
+            Registry::Pypi => {
+                let machine = part.machine.as_ref().unwrap_or(&self.machine);
+                Origin::Wheel { machine: machine.clone(), python: part.python.clone() }
+            }
             Registry::Npm => Origin::Url(tools::tarball(&part.package, &part.version, || self.node())?),
             Registry::Debian => return debian::download(part, pin, &archive).map(|()| archive),
         };

@@ -95,6 +95,8 @@ pub(crate) struct Part {
     /// The CPython that a wheel is for, such as "3.12".
     #[serde(default = "default_python")]
     pub(crate) python: String,
+    /// The machine that a wheel is for, where that is another one than it is fetched on.
+    pub(crate) machine: Option<String>,
     keep: Vec<String>,
     #[serde(default)]
     leave: Vec<String>,
@@ -242,8 +244,9 @@ mod tests {
     fn every_pin_parses_and_names_a_sha256() {
         let pins = Pins::read().unwrap();
         for dep in &pins.dep {
-            // The lab's kernel exists as a process of x86_64 alone.
-            let machines: &[&str] = if dep.name == "camera-lab" { &["x86_64"] } else { &["x86_64", "aarch64"] };
+            // The lab's kernel exists as a process of x86_64 alone; aarch64 is reached from x86_64, never the other way.
+            let of_x86_64 = ["camera-lab", "rust-cross", "qemu"].contains(&dep.name.as_str());
+            let machines: &[&str] = if of_x86_64 { &["x86_64"] } else { &["x86_64", "aarch64"] };
             for (machine, part) in machines.iter().flat_map(|machine| dep.parts.iter().map(move |part| (machine, part)))
             {
                 let pin = part.pin(machine).unwrap();

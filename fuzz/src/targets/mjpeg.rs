@@ -1,0 +1,26 @@
+//! Compressed camera frames: two bytes that say which size was negotiated, then what the camera sent.
+
+use oodwatch::decode::{Content, Decoder, Encoding, PixelFormat, RawFrame, RawLayout};
+
+use super::within;
+
+/// Coefficients of three components (6 bytes a pixel), rows on their way to RGB, the picture itself, and tables.
+const MEMORY_PER_PIXEL: usize = 64;
+
+/// Decodes `input[2..]` as a frame of `input[0] + 1` by `input[1] + 1` pixels.
+pub fn run(input: &[u8]) {
+    let [width, height, frame @ ..] = input else { return };
+    let size_px = (u32::from(*width) + 1, u32::from(*height) + 1);
+    let layout = RawLayout::new(PixelFormat::Mjpg, size_px, 0, Encoding::JPEG).expect("a size within the limits");
+    let content = || Content::Raw(RawFrame { layout, bytes: frame.to_vec().into() });
+    // Sides are filled up to whole blocks, of 64 pixels at most.
+    let pixels = (size_px.0 as usize).next_multiple_of(64) * (size_px.1 as usize).next_multiple_of(64);
+    let mut decoder = Decoder::default();
+    let most = MEMORY_PER_PIXEL * pixels + 8 * frame.len() + (1 << 20);
+    let first = within(most, || decoder.decode(content()).cloned());
+    if let Ok(image) = &first {
+        assert_eq!(image.dimensions(), size_px);
+    }
+    // A decoder that has seen a broken frame shows nothing of it in the next one.
+    assert_eq!(decoder.decode(content()).ok(), first.ok().as_ref());
+}

@@ -1,0 +1,108 @@
+//! The rows of the table, and what is in none of them.
+
+use super::*;
+use crate::source::{ImagesConfig, V4l2Config, VideoConfig};
+
+const DEADLINE_S: f64 = 2.0;
+
+fn source(name: &str) -> SourceConfig {
+    match name {
+        "images" => SourceConfig::Images(ImagesConfig::new("a".as_ref())),
+        "video" => SourceConfig::Video(VideoConfig::new("a".as_ref())),
+        "mjpg" => {
+            SourceConfig::V4l2(V4l2Config { formats: vec![PixelFormat::Mjpg], ..V4l2Config::new("/dev/a".as_ref()) })
+        }
+        _ => SourceConfig::V4l2(V4l2Config::new("/dev/a".as_ref())),
+    }
+}
+
+/// What is promised of a fault from frame 9 on, at ten frames a second: the signs, and seconds beyond the deadline.
+fn promised(name: &str, health: &HealthConfig, fault: &str) -> Result<(Vec<Sign>, f64), &'static str> {
+    let fault: FaultConfig = toml::from_str(&format!("from_frame = 9\n{fault}")).unwrap();
+    let decide = DecideConfig { deadline_ms: 2_000, ..DecideConfig::default() };
+    let interval = Duration::from_millis(100);
+    let given = Circumstances { health, decide: &decide, source: &source(name), interval, side_px: LEAST_SIDE_PX };
+    match fault.expectation(&given).unwrap() {
+        Expectation::Told { by, within } => Ok((by, (within - MARGIN).as_secs_f64() - DEADLINE_S)),
+        Expectation::NotPromised { why } => Err(why),
+    }
+}
+
+#[track_caller]
+fn check(name: &str, fault: &str, sign: Sign, onset_s: f64) {
+    let (by, found_s) = promised(name, &HealthConfig::default(), fault).unwrap();
+    assert_eq!(by[0], sign, "{fault}");
+    assert!((found_s - onset_s).abs() < 1e-6, "{fault}: {found_s} s, wanted {onset_s}");
+}
+
+#[track_caller]
+fn refuse(name: &str, fault: &str, wanted: &str) {
+    let why = promised(name, &HealthConfig::default(), fault).unwrap_err();
+    assert!(why.contains(wanted), "{fault}: {why}");
+}
+
+#[test]
+fn every_kind_has_its_sign_and_its_time() {
+    let finding = Sign::Finding;
+    // Half a second, up to a frame more, and the third in a row.
+    check("images", "kind = \"freeze\"", finding(Kind::Frozen), 0.5 + 0.1 + 0.2);
+    check("video", "kind = \"black\"", finding(Kind::Dark), 0.2);
+    check("v4l2", "kind = \"noise\"\nsigma = 60", finding(Kind::Noise), 0.2);
+    check("images", "kind = \"timestamp_jump\"\nmilliseconds = -1500", finding(Kind::Late), 0.2);
+    for (source, fault, reason) in [
+        ("images", "kind = \"corrupt\"\nkeep = 0", Reason::BadFrame),
+        ("video", "kind = \"corrupt\"\nkeep = 0.9", Reason::BadFrame),
+        ("v4l2", "kind = \"corrupt\"\nkeep = 0.9", Reason::BadFrame),
+        ("mjpg", "kind = \"corrupt\"\ndamage = 0.5", Reason::BadFrame),
+        ("v4l2", "kind = \"wrong_size\"\nfactor = 0.5", Reason::BadFrame),
+        ("images", "kind = \"timestamp_jump\"\nmilliseconds = -5000", Reason::FrameTooOld),
+        ("v4l2", "kind = \"stall\"", Reason::CameraSilent),
+        ("images", "kind = \"unplug\"", Reason::CameraSilent),
+    ] {
+        check(source, fault, Sign::Reason(reason), 0.0);
+    }
+}
+
+#[test]
+fn what_cannot_be_told_is_not_promised() {
+    refuse("images", "kind = \"corrupt\"\nkeep = 0.5", "JPEG file");
+    refuse("images", "kind = \"corrupt\"\ndamage = 0.4", "what still decodes");
+    refuse("v4l2", "kind = \"corrupt\"\ndamage = 0.9", "another picture");
+    refuse("video", "kind = \"wrong_size\"\nfactor = 0.5", "footage");
+    refuse("v4l2", "kind = \"wrong_size\"\nfactor = 2", "longer");
+    refuse("images", "kind = \"timestamp_jump\"\nmilliseconds = 5000", "future");
+    refuse("images", "kind = \"timestamp_jump\"\nmilliseconds = -900", "error limit");
+    refuse("images", "kind = \"noise\"\nsigma = 50", "error limit");
+}
+
+#[test]
+fn a_fault_that_is_over_before_it_can_be_seen_is_not_promised() {
+    for fault in [
+        "kind = \"black\"\nfor_frames = 2",
+        "kind = \"freeze\"\nfor_s = 0.8",
+        "kind = \"stall\"\nfor_frames = 6",
+        "kind = \"unplug\"\nfor_frames = 1",
+    ] {
+        refuse("images", fault, "too soon");
+    }
+    assert!(promised("images", &HealthConfig::default(), "kind = \"black\"\nfor_frames = 3").is_ok());
+    assert!(promised("images", &HealthConfig::default(), "kind = \"corrupt\"\nkeep = 0\nfor_frames = 1").is_ok());
+}
+
+#[test]
+fn checks_that_are_switched_off_promise_nothing() {
+    let health = |text: &str| toml::from_str::<HealthConfig>(text).unwrap();
+    let why = |text: &str, fault: &str| promised("images", &health(text), fault).unwrap_err();
+    assert!(why("enabled = false", "kind = \"black\"").contains("not enabled"));
+    assert!(why("frozen_s = { warn = 1, error = inf }", "kind = \"freeze\"").contains("error limit"));
+    assert!(why("dark_blocks = { warn = 10, error = 25 }", "kind = \"black\"").contains("error limit"));
+}
+
+#[test]
+fn a_fault_without_what_it_needs_is_refused_by_name() {
+    let fault: FaultConfig = toml::from_str("kind = \"noise\"\nfrom_frame = 0").unwrap();
+    let (health, decide) = (HealthConfig::default(), DecideConfig::default());
+    let interval = Duration::from_millis(100);
+    let given = Circumstances { health: &health, decide: &decide, source: &source("images"), interval, side_px: 32 };
+    assert!(fault.expectation(&given).unwrap_err().to_string().contains("faults.script[1].sigma is missing"));
+}
