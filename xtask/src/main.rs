@@ -13,7 +13,9 @@ mod demo;
 mod dist;
 mod fetch;
 mod fuzz;
+mod instructions;
 mod paths;
+mod peers;
 mod soak;
 mod test;
 
@@ -60,6 +62,15 @@ enum Task {
     /// Run the monitor for a long time on cameras that break every few seconds (docs/SOAK.md)
     #[command(after_help = "Example: cargo xtask soak --minutes 2 --seed 7")]
     Soak(soak::Arguments),
+    /// Compare with a Python loop of OpenCV and ONNX Runtime, side by side (docs/PEERS.md)
+    #[command(after_help = "Example: cargo xtask peers\n         cargo xtask peers --only 1080p-yuyv --repeats 3")]
+    Peers(peers::Arguments),
+    /// The camera of `peers`
+    #[command(hide = true)]
+    PeersCamera(peers::CameraArguments),
+    /// Count the instructions of each kernel under valgrind, and compare with benches/instructions.toml
+    #[command(after_help = "Example: cargo xtask instructions\n         cargo xtask instructions --only preprocess")]
+    Instructions(instructions::Arguments),
     /// Build a kernel with cameras in it, from Debian's packages, for the tests of V4L2 (x86_64; minutes, once)
     #[command(after_help = "Example: cargo xtask camera-lab\n         .deps/camera-lab/run 'ls /dev/video*'")]
     CameraLab,
@@ -112,6 +123,9 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Cross { arguments } => return cross::run(&fetcher.paths.root, &arguments),
         Task::Fuzz(arguments) => return fuzz::run(&fetcher.paths, &arguments),
         Task::Soak(arguments) => return soak::run(&fetcher, &arguments),
+        Task::Peers(arguments) => return peers::run(&fetcher, &arguments),
+        Task::PeersCamera(arguments) => peers::camera(&arguments)?,
+        Task::Instructions(arguments) => return instructions::run(&fetcher, &arguments),
         Task::CameraLab => fetch(&fetcher, &["camera-lab"])?,
         Task::Data { set: DataSet::Cifar10 } => fetch(&fetcher, &["cifar10"])?,
         Task::Fetch { names } => {

@@ -20,7 +20,15 @@ pub(crate) fn needs() -> Result<Vec<String>> {
 
 /// The name of ONNX's checker for this machine's Python, which runs it.
 fn onnx_checker() -> Result<String> {
-    let program = "import sys; print('onnx-python%d.%d' % sys.version_info[:2])";
+    Ok(format!("onnx-{}", python_tag()?))
+}
+
+/// This machine's Python, as dependencies that it runs are named: such as `python3.11`.
+///
+/// # Errors
+/// When there is no python3.
+pub(crate) fn python_tag() -> Result<String> {
+    let program = "import sys; print('python%d.%d' % sys.version_info[:2])";
     let output = Command::new("python3").args(["-c", program]).output().context("python3 cannot be started")?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -77,14 +77,26 @@ pub(crate) fn empty(folder: &Path) -> Result<()> {
 /// # Errors
 /// When it does not compile.
 pub(crate) fn build(root: &Path) -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .current_dir(root)
-        // Named together, both get the features that this program was built with, and nothing is compiled twice.
-        .args(["build", "--release", "--package", "oodwatch", "--package", "xtask"])
-        .status()
-        .context("cargo cannot be started")?;
-    if !status.success() {
+    finish(&mut build_command(root))
+}
+
+/// [`build`], and an example, as they are shipped: what is compiled incrementally is slower.
+///
+/// # Errors
+/// When they do not compile.
+pub(crate) fn build_to_measure(root: &Path, example: &str) -> Result<PathBuf> {
+    finish(build_command(root).args(["--bins", "--example", example]).env("CARGO_INCREMENTAL", "0"))
+}
+
+fn build_command(root: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // Named together, both get the features that this program was built with, and nothing is compiled twice.
+    command.current_dir(root).args(["build", "--release", "--package", "oodwatch", "--package", "xtask"]);
+    command
+}
+
+fn finish(build: &mut Command) -> Result<PathBuf> {
+    if !build.status().context("cargo cannot be started")?.success() {
         bail!("oodwatch cannot be built");
     }
     let own = std::env::current_exe().context("this program cannot find itself")?;
