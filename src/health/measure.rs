@@ -124,7 +124,7 @@ impl Measured {
     #[inline]
     fn point(&mut self, pixels: &impl Sample, Point { x, y, block }: Point, dark_below: u32) {
         let [luma, rgb @ ..] = pixels.color(x, y);
-        let [above, middle, below] = [y - 1, y, y + 1].map(|y| pixels.detail(x, y));
+        let (above, middle, below) = (pixels.detail(x, y - 1), pixels.detail(x, y), pixels.detail(x, y + 1));
         let sides = above[1] + middle[0] + middle[2] + below[1];
         let corners = above[0] + above[2] + below[0] + below[2];
         let middle = middle[1];

@@ -11,7 +11,8 @@ const SIDE_POINTS: usize = 128;
 pub(super) struct Points {
     mask: Mask,
     picture: (usize, usize),
-    columns: usize,
+    /// Where the points of a row are, and in which of its blocks.
+    columns: Vec<(usize, usize)>,
     rows: usize,
     /// Which points count; without a mask all of them do, and there are no entries.
     counting: Vec<bool>,
@@ -39,7 +40,9 @@ impl Points {
         // The outermost pixels have neighbours on one side only.
         let (inner_width, inner_height) = (picture.0 - 2, picture.1 - 2);
         self.picture = picture;
-        self.columns = inner_width.min(SIDE_POINTS);
+        let columns = inner_width.min(SIDE_POINTS);
+        let x = |column| 1 + (2 * column + 1) * inner_width / (2 * columns);
+        self.columns = (0..columns).map(|column| (x(column), column * SIDE_BLOCKS / columns)).collect();
         self.rows =
             inner_height.min((SIDE_POINTS * inner_height).div_ceil(inner_width).max(LEAST_SIDE)).min(SIDE_POINTS);
         self.counting = if self.mask.is_none() { Vec::new() } else { self.counting() };
@@ -51,19 +54,15 @@ impl Points {
         let mut count = 0;
         for row in 0..self.rows {
             let (y, blocks) = (self.y(row), row * SIDE_BLOCKS / self.rows * SIDE_BLOCKS);
-            for column in 0..self.columns {
-                if self.counting.get(row * self.columns + column).is_none_or(|counts| *counts) {
-                    let block = blocks + column * SIDE_BLOCKS / self.columns;
-                    look(Point { x: self.x(column), y, block });
+            let first = row * self.columns.len();
+            for (column, &(x, block)) in self.columns.iter().enumerate() {
+                if self.counting.get(first + column).is_none_or(|counts| *counts) {
+                    look(Point { x, y, block: blocks + block });
                     count += 1;
                 }
             }
         }
         count
-    }
-
-    fn x(&self, column: usize) -> usize {
-        1 + (2 * column + 1) * (self.picture.0 - 2) / (2 * self.columns)
     }
 
     fn y(&self, row: usize) -> usize {
@@ -73,9 +72,9 @@ impl Points {
     /// A point counts when all of its nine pixels do, by their centres.
     fn counting(&self) -> Vec<bool> {
         let centre = |pixel: usize, length: usize| (pixel as f64 + 0.5) / length as f64;
-        let columns = || (0..self.columns).flat_map(|column| [0, 1, 2].map(|near| self.x(column) - 1 + near));
-        let mut counting = vec![true; self.rows * self.columns];
-        for (row, points) in counting.chunks_exact_mut(self.columns).enumerate() {
+        let columns = || self.columns.iter().flat_map(|(x, _)| [0, 1, 2].map(|near| x - 1 + near));
+        let mut counting = vec![true; self.rows * self.columns.len()];
+        for (row, points) in counting.chunks_exact_mut(self.columns.len()).enumerate() {
             for y in self.y(row) - 1..=self.y(row) + 1 {
                 let line = centre(y, self.picture.1);
                 let pixels = self.mask.counts(line, columns().map(|x| centre(x, self.picture.0)));

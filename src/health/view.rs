@@ -74,13 +74,14 @@ pub(super) struct RgbPixels<'f> {
 }
 
 impl Sample for RgbPixels<'_> {
-    #[inline]
+    #[inline(always)]
     fn detail(&self, x: usize, y: usize) -> [i32; 3] {
         let greens = &self.bytes[y * self.stride + 3 * x - 2..][..7];
-        [greens[0], greens[3], greens[6]].map(|value| i32::from(self.full[usize::from(value)]))
+        let full = |value: u8| i32::from(self.full[usize::from(value)]);
+        [full(greens[0]), full(greens[3]), full(greens[6])]
     }
 
-    #[inline]
+    #[inline(always)]
     fn color(&self, x: usize, y: usize) -> [u8; 4] {
         let pixel = &self.bytes[y * self.stride + 3 * x..][..3];
         let [red, green, blue] =
@@ -140,13 +141,14 @@ impl<'f> YuvPixels<'f> {
 }
 
 impl Sample for YuvPixels<'_> {
-    #[inline]
+    #[inline(always)]
     fn detail(&self, x: usize, y: usize) -> [i32; 3] {
         let lumas = &self.luma[y * self.stride + (x - 1) * self.step..][..=2 * self.step];
-        [lumas[0], lumas[self.step], lumas[2 * self.step]].map(|value| i32::from(self.full[usize::from(value)]))
+        let full = |value: u8| i32::from(self.full[usize::from(value)]);
+        [full(lumas[0]), full(lumas[self.step]), full(lumas[2 * self.step])]
     }
 
-    #[inline]
+    #[inline(always)]
     fn color(&self, x: usize, y: usize) -> [u8; 4] {
         let luma = self.full[usize::from(self.luma[y * self.stride + x * self.step])];
         let Some(chroma) = &self.chroma else { return [luma; 4] };

@@ -165,17 +165,17 @@ impl Bench {
             format: case.camera.format.to_string(),
             size_px: case.camera.size_px,
             frames: self.frames(case.camera),
-            camera: self.camera(case.camera)?,
+            camera: self.camera(case.camera),
         })
     }
 
     /// The command of the camera, beside whoever is measured.
-    fn camera(&self, camera: Camera) -> Result<Vec<String>> {
-        let own = std::env::current_exe().context("this program cannot find itself")?;
-        let paths = [own, self.frames(camera), self.orders()].map(|path| path.display().to_string());
+    fn camera(&self, camera: Camera) -> Vec<String> {
+        // Not where this process came from: a build may have put another file there.
+        let paths = [self.program.with_file_name("xtask"), self.frames(camera), self.orders()].map(|path| path.display().to_string());
         let [own, frames, orders] = paths;
         let core = CAMERA_CORE.to_string();
-        Ok(["taskset", "--cpu-list", &core, &own, "peers-camera", &frames, &orders].map(str::to_owned).to_vec())
+        ["taskset", "--cpu-list", &core, &own, "peers-camera", &frames, &orders].map(str::to_owned).to_vec()
     }
 
     /// The monitor on a camera, pinned.
@@ -185,7 +185,7 @@ impl Bench {
     pub(super) fn monitor(&self, case: Case) -> Result<Command> {
         let (width, height) = case.camera.size_px;
         let pipe = json!({
-            "command": self.camera(case.camera)?,
+            "command": self.camera(case.camera),
             "format": case.camera.format,
             "width": width,
             "height": height,
