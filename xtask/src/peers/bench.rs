@@ -189,6 +189,8 @@ impl Bench {
             "format": case.camera.format,
             "width": width,
             "height": height,
+            // A camera's frames would give way to newer ones, and each has to be judged.
+            "live": false,
         });
         let config = json!({
             "camera": [{ "name": "camera", "source": { "pipe": pipe } }],
