@@ -4,7 +4,7 @@
 //! peer PACKAGE FRAMES FORMAT WIDTH HEIGHT
 //! ```
 //! FRAMES is a folder of one file for each frame. Then a line for each order on standard input, answered by a line of
-//! microseconds, which are medians over RUNS frames:
+//! microseconds of the processor, which others on the same machine disturb least; medians over RUNS frames:
 //!
 //! ```text
 //! judge RUNS    from bytes to tensor, the network, and all from bytes to verdict
@@ -18,14 +18,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
+use ndarray::ArrayView4;
 use oodwatch::calibrate::{Criterion, Judge};
-use oodwatch::config::ModelConfig;
 use oodwatch::decide::{DecideConfig, Decider};
 use oodwatch::decode::{Content, Decoder, Encoding, Matrix, PixelFormat, Range, RawFrame, RawLayout};
 use oodwatch::health::{Health, HealthConfig, Meta, View};
-use oodwatch::open;
-use oodwatch::package::Package;
-use oodwatch::pipeline::Pipeline;
+use oodwatch::infer::{Network, NetworkOptions};
+use oodwatch::package::{InputSpec, Package};
+use oodwatch::preprocess::Preprocessor;
+use oodwatch::score::Scorers;
+use rustix::time::{ClockId, clock_gettime};
 
 /// What cameras of this kind mean by their numbers.
 const ENCODING: Encoding = Encoding { matrix: Matrix::Bt601, range: Range::Limited };
@@ -37,7 +39,10 @@ struct Peer {
     frames: Vec<Vec<u8>>,
     decoder: Decoder,
     health: Health,
-    pipeline: Pipeline,
+    input: InputSpec,
+    preprocessor: Preprocessor,
+    network: Network,
+    scorers: Scorers,
     judge: Judge,
     decider: Decider,
     judged: u64,
@@ -76,17 +81,20 @@ impl Peer {
     fn open(package: &Path, frames: &Path, layout: RawLayout) -> anyhow::Result<Self> {
         let mut files = std::fs::read_dir(frames)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
         files.sort();
-        let model = ModelConfig { threads: 1, ..ModelConfig::new(package) };
         let package = Package::open(package)?;
         let criterion: Criterion = "energy".parse()?;
-        let pipeline = open::open(&package, &model, criterion.scores())?.pipeline;
+        let options = NetworkOptions { threads: 1, ..NetworkOptions::default() };
+        let judge = Judge::new(&criterion, &package.calibration, criterion.scores());
         Ok(Self {
             layout,
             frames: files.iter().map(std::fs::read).collect::<io::Result<_>>()?,
             decoder: Decoder::default(),
             health: Health::new(&HealthConfig::default()).with_view(&package.manifest.view),
-            judge: open::judge(&package, &pipeline, &criterion)?,
-            pipeline,
+            preprocessor: Preprocessor::with_view(&package.manifest.input, &package.manifest.view)?,
+            network: Network::from_onnx(&package.model_onnx, &package.manifest, &options)?,
+            scorers: Scorers::new(criterion.scores(), &package.model())?,
+            judge: judge.context("the package is not calibrated for energy")?,
+            input: package.manifest.input,
             decider: Decider::new(&DecideConfig::default(), Instant::now()),
             judged: 0,
         })
@@ -107,16 +115,23 @@ impl Peer {
         let captured_at = Timestamp::UNIX_EPOCH + INTERVAL * index as u32;
         self.judged += 1;
 
-        let started = Instant::now();
+        let started = processor_time();
         let picture = self.decoder.picture(content)?;
-        let decode = started.elapsed();
+        let decoded = processor_time();
         let meta = Meta { index, captured_at, age: Duration::ZERO };
         let health = self.health.look(&View::of(picture), meta).list.clone();
-        let judged = self.pipeline.judge(picture)?;
-        let judgement = self.judge.judge(&judged.scores, judged.top_class.map(|(class, _)| class));
+        let looked = processor_time();
+        let tensor = self.preprocessor.prepare(picture)?;
+        let prepared = processor_time();
+        let [channels, height, width] = self.input.chw();
+        let outputs = self.network.run(ArrayView4::from_shape((1, channels, height, width), tensor)?)?;
+        let inferred = processor_time();
+        let image = outputs.images().next().context("a batch of one has one picture")?;
+        let scores = self.scorers.score(&image);
+        let judgement = self.judge.judge(scores, image.top_class().map(|(class, _)| class));
         black_box(self.decider.on_judged(&judgement, &health, captured_at, Duration::ZERO));
-        let all = started.elapsed();
-        Ok(Lap { prepare: decode + judged.timings.preprocess, infer: judged.timings.infer, all })
+        let all = processor_time() - started;
+        Ok(Lap { prepare: decoded - started + (prepared - looked), infer: inferred - prepared, all })
     }
 
     /// The median copy of a frame.
@@ -125,12 +140,18 @@ impl Peer {
         let copies = (0..runs).map(|number| {
             let source = &self.frames[number % self.frames.len()];
             let length = source.len().min(target.len());
-            let started = Instant::now();
+            let started = processor_time();
             black_box(&mut target)[..length].copy_from_slice(&black_box(source)[..length]);
-            started.elapsed()
+            processor_time() - started
         });
         median(copies.collect())
     }
+}
+
+/// Of this thread.
+fn processor_time() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

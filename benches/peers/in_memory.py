@@ -1,13 +1,14 @@
 """Times the same steps with frames that lie in memory; the other side is examples/peer.rs, which knows the same orders.
 
-python3 in_memory.py SETTINGS.json; then, a line each on standard input, answered by a line of microseconds (medians over RUNS frames):
+python3 in_memory.py SETTINGS.json; then, a line each on standard input, answered by a line of microseconds of the
+processor, which others on the same machine disturb least (medians over RUNS frames):
   judge RUNS    from bytes to tensor, the network, and all from bytes to verdict
   infer RUNS    the network alone, again and again on one tensor
 """
 import statistics
 import sys
 from pathlib import Path
-from time import perf_counter
+from time import thread_time
 
 import numpy as np
 
@@ -19,13 +20,13 @@ def judge(peer: Peer, frames: list, runs: int) -> list:
     for number in range(runs):
         # A frame comes out of a driver's buffer or a pipe by a copy; its time is not counted.
         frame = frames[number % len(frames)].copy()
-        started = perf_counter()
+        started = thread_time()
         tensor = peer.prepare(frame)
-        prepared = perf_counter()
+        prepared = thread_time()
         logits = peer.infer(tensor)
-        inferred = perf_counter()
+        inferred = thread_time()
         peer.verdict(number, logits)
-        laps.append((prepared - started, inferred - prepared, perf_counter() - started))
+        laps.append((prepared - started, inferred - prepared, thread_time() - started))
     return [statistics.median(lap) for lap in zip(*laps)]
 
 
@@ -33,9 +34,9 @@ def infer(peer: Peer, runs: int) -> list:
     tensor = np.random.default_rng(0).normal(size=peer.tensor.shape).astype(np.float32)
     laps = []
     for _ in range(runs):
-        started = perf_counter()
+        started = thread_time()
         peer.infer(tensor)
-        laps.append(perf_counter() - started)
+        laps.append(thread_time() - started)
     return [statistics.median(laps)]
 
 

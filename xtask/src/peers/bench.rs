@@ -172,7 +172,8 @@ impl Bench {
     /// The command of the camera, beside whoever is measured.
     fn camera(&self, camera: Camera) -> Vec<String> {
         // Not where this process came from: a build may have put another file there.
-        let paths = [self.program.with_file_name("xtask"), self.frames(camera), self.orders()].map(|path| path.display().to_string());
+        let paths = [self.program.with_file_name("xtask"), self.frames(camera), self.orders()]
+            .map(|path| path.display().to_string());
         let [own, frames, orders] = paths;
         let core = CAMERA_CORE.to_string();
         ["taskset", "--cpu-list", &core, &own, "peers-camera", &frames, &orders].map(str::to_owned).to_vec()

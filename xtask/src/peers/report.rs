@@ -7,6 +7,9 @@ use super::numbers::median;
 use super::plan::{Case, Peer};
 use super::results::{Measured, Pass, Run, With};
 
+/// A number of a run.
+type Number = fn(&Run) -> f64;
+
 /// Everything that was measured with the same, as text.
 pub(super) fn report(with: &With, kept: &[(Case, Measured)]) -> String {
     let mut text = format!("Measured on {} (build {}).\n\n", with.machine, with.build);
@@ -94,7 +97,7 @@ fn row_of_whole(text: &mut String, case: Case, measured: &Measured) -> std::fmt:
 }
 
 fn rows_of_runs(text: &mut String, case: Case, measured: &Measured) -> std::fmt::Result {
-    let numbers: [(&str, fn(&Run) -> f64); 6] = [
+    let numbers: [(&str, Number); 6] = [
         ("frames/s", |run| run.frames_per_second),
         ("p50, ms", |run| run.latency_p50_ms),
         ("p99, ms", |run| run.latency_p99_ms),
