@@ -175,7 +175,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{FaultsConfig, ImagesConfig, SourceConfig, V4l2Config, VideoConfig};
+    use crate::source::{FaultsConfig, ImagesConfig, PipeConfig, SourceConfig, V4l2Config, VideoConfig};
     use crate::view::ViewConfig;
 
     const REFERENCE: &str = include_str!("../configs/reference.toml");
@@ -195,14 +195,17 @@ mod tests {
             SourceConfig::Images(images),
             SourceConfig::Video(video),
             SourceConfig::V4l2(v4l2),
+            SourceConfig::Pipe(pipe),
             SourceConfig::Faults(faults),
         ] = sources.as_slice()
         else {
-            panic!("the reference should show images, video, v4l2, faults: {sources:?}");
+            panic!("the reference should show images, video, v4l2, pipe, faults: {sources:?}");
         };
         assert_eq!(*images, ImagesConfig::new(&images.path));
         assert_eq!(*video, VideoConfig::new(&video.path));
         assert_eq!(*v4l2, V4l2Config::new(&v4l2.device));
+        let command: Vec<&str> = pipe.command.iter().map(String::as_str).collect();
+        assert_eq!(*pipe, PipeConfig::new(&command, pipe.format, (pipe.width, pipe.height)));
         assert_eq!(*faults, FaultsConfig { seed: 0, ..faults.clone() });
         assert_eq!(faults.wrong_value(), None);
         assert!(reference.camera.iter().all(|camera| camera.name == camera::default_name()));
@@ -267,7 +270,7 @@ mod tests {
     #[test]
     fn an_unknown_source_is_answered_with_the_sources_there_are() {
         let error = error_of("[[camera]]\n[camera.source.v5l2]\npath = \"a\"\n[model]\npackage = \"b\"\n");
-        assert!(error.contains("line 2") && error.contains("`images`, `video`, `v4l2`"), "{error}");
+        assert!(error.contains("line 2") && error.contains("`images`, `video`, `v4l2`, `pipe`"), "{error}");
     }
 
     #[test]

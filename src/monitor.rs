@@ -22,7 +22,7 @@
 //! let run_id = Reporter::new_run_id();
 //! let mut cameras = Vec::new();
 //! for (camera, calibration) in config.camera.iter().zip(opened.of_cameras()) {
-//!     cameras.push(Camera::new(source::open(&camera.source)?, camera, &config, calibration, &run_id)?);
+//!     cameras.push(Camera::new(source::open_as(&camera.name, &camera.source)?, camera, &config, calibration, &run_id)?);
 //! }
 //! let network = Proven::new(opened, &config.self_test);
 //! let monitor = Monitor { network, sinks: Sinks::open(&config.sink)? };

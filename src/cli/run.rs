@@ -77,7 +77,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 fn open_sources(config: &Config) -> anyhow::Result<Vec<Box<dyn Source>>> {
     let cameras = config.camera.iter();
     cameras
-        .map(|camera| Ok(source::open(&camera.source).map_err(|error| CliError::in_camera(config, camera, error))?))
+        .map(|camera| {
+            Ok(source::open_as(&camera.name, &camera.source)
+                .map_err(|error| CliError::in_camera(config, camera, error))?)
+        })
         .collect()
 }
 

@@ -21,6 +21,7 @@ mod health;
 mod init;
 mod lanes;
 mod package;
+mod pipe;
 mod rates;
 mod reference;
 mod reset;
