@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::board::BoardConfig;
 use crate::calibrate::Criterion;
 use crate::decide::DecideConfig;
 use crate::drift::DriftConfig;
@@ -43,6 +44,9 @@ pub struct Config {
     /// `[drift]`.
     #[serde(default)]
     pub drift: DriftConfig,
+    /// `[board]`.
+    #[serde(default)]
+    pub board: BoardConfig,
     /// `[sink.*]`.
     #[serde(default)]
     pub sink: SinkConfig,
@@ -165,6 +169,9 @@ impl Config {
         if let Some((key, found, wanted)) = self.drift.wrong_value() {
             return wrong(&format!("drift.{key}"), found, wanted);
         }
+        if let Some((key, found, wanted)) = self.board.wrong_value() {
+            return wrong(&format!("board.{key}"), found, wanted);
+        }
         if self.sink.stdout.is_none() && self.sink.file.is_none() {
             return wrong("sink", "empty".into(), "[sink.stdout], [sink.file], or no [sink] at all");
         }
@@ -215,6 +222,7 @@ mod tests {
         assert_eq!(reference.health, HealthConfig::default());
         assert_eq!(reference.decide, DecideConfig::default());
         assert_eq!((reference.self_test, reference.drift), (SelfTestConfig::default(), DriftConfig::default()));
+        assert_eq!(reference.board, BoardConfig::default());
         assert_eq!(reference.sink.stdout, SinkConfig::default().stdout);
     }
 

@@ -154,9 +154,9 @@ fn start_sources(
 ) -> Result<(Vec<Lane>, Vec<Voice>), MonitorError> {
     let beside_others = cameras.len() > 1;
     let start = |(place, camera)| {
-        let Camera { source, decoder, health, lens, fitted, judge, machine, drift, reporter } = camera;
+        let Camera { source, decoder, health, lens, fitted, judge, machine, drift, board, reporter } = camera;
         let handover = Arc::new(Handover::start(source, limits.max_frames, bell)?);
-        let voice = Voice::new(Arc::clone(&handover), (machine, drift), reporter, beside_others);
+        let voice = Voice::new(Arc::clone(&handover), (machine, drift, board), reporter, beside_others);
         Ok((Lane { place, handover, decoder, health, lens, fitted, judge, open: true }, voice))
     };
     cameras.into_iter().enumerate().map(start).collect()

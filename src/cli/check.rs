@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use oodwatch::board::Board;
 use oodwatch::config::Config;
 use oodwatch::decode::decode;
 use oodwatch::open::{self, CalibratedPackage};
@@ -32,6 +33,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 pub(super) fn check(path: &Path) -> anyhow::Result<()> {
     let config = Config::load(path)?;
     lines::text(&format!("ok  config   {}", path.display()))?;
+    tell_board(&config)?;
     check_model(&config)?;
     check_devices(&config)?;
     for camera in &config.camera {
@@ -44,6 +46,22 @@ pub(super) fn check(path: &Path) -> anyhow::Result<()> {
     }
     Sinks::check(&config.sink)?;
     lines::text("ok  sink")
+}
+
+/// What the machine is and how, where it is one of NVIDIA's boards; and of any machine that is about to switch itself off, that.
+fn tell_board(config: &Config) -> anyhow::Result<()> {
+    let board = Board::read(&config.board.root());
+    if board.is_jetson() {
+        for said in [board.setting(), board.condition()] {
+            lines::text(&format!("ok  board    {said}"))?;
+        }
+    }
+    for (zone, left) in
+        board.thermal.nearest_to_the_end().into_iter().filter(|(_, left)| *left <= config.board.hot_margin_c)
+    {
+        log::warn!("board: {} is {left:.1} C from where the board switches itself off", zone.name);
+    }
+    Ok(())
 }
 
 fn check_model(config: &Config) -> anyhow::Result<()> {
