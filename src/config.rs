@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::board::BoardConfig;
 use crate::calibrate::Criterion;
 use crate::decide::DecideConfig;
 use crate::drift::DriftConfig;
@@ -43,6 +44,9 @@ pub struct Config {
     /// `[drift]`.
     #[serde(default)]
     pub drift: DriftConfig,
+    /// `[board]`.
+    #[serde(default)]
+    pub board: BoardConfig,
     /// `[sink.*]`.
     #[serde(default)]
     pub sink: SinkConfig,
@@ -165,6 +169,9 @@ impl Config {
         if let Some((key, found, wanted)) = self.drift.wrong_value() {
             return wrong(&format!("drift.{key}"), found, wanted);
         }
+        if let Some((key, found, wanted)) = self.board.wrong_value() {
+            return wrong(&format!("board.{key}"), found, wanted);
+        }
         if self.sink.stdout.is_none() && self.sink.file.is_none() {
             return wrong("sink", "empty".into(), "[sink.stdout], [sink.file], or no [sink] at all");
         }
@@ -175,7 +182,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{FaultsConfig, ImagesConfig, SourceConfig, V4l2Config, VideoConfig};
+    use crate::source::{FaultsConfig, ImagesConfig, PipeConfig, SourceConfig, V4l2Config, VideoConfig};
     use crate::view::ViewConfig;
 
     const REFERENCE: &str = include_str!("../configs/reference.toml");
@@ -195,14 +202,17 @@ mod tests {
             SourceConfig::Images(images),
             SourceConfig::Video(video),
             SourceConfig::V4l2(v4l2),
+            SourceConfig::Pipe(pipe),
             SourceConfig::Faults(faults),
         ] = sources.as_slice()
         else {
-            panic!("the reference should show images, video, v4l2, faults: {sources:?}");
+            panic!("the reference should show images, video, v4l2, pipe, faults: {sources:?}");
         };
         assert_eq!(*images, ImagesConfig::new(&images.path));
         assert_eq!(*video, VideoConfig::new(&video.path));
         assert_eq!(*v4l2, V4l2Config::new(&v4l2.device));
+        let command: Vec<&str> = pipe.command.iter().map(String::as_str).collect();
+        assert_eq!(*pipe, PipeConfig::new(&command, pipe.format, (pipe.width, pipe.height)));
         assert_eq!(*faults, FaultsConfig { seed: 0, ..faults.clone() });
         assert_eq!(faults.wrong_value(), None);
         assert!(reference.camera.iter().all(|camera| camera.name == camera::default_name()));
@@ -212,6 +222,7 @@ mod tests {
         assert_eq!(reference.health, HealthConfig::default());
         assert_eq!(reference.decide, DecideConfig::default());
         assert_eq!((reference.self_test, reference.drift), (SelfTestConfig::default(), DriftConfig::default()));
+        assert_eq!(reference.board, BoardConfig::default());
         assert_eq!(reference.sink.stdout, SinkConfig::default().stdout);
     }
 
@@ -267,7 +278,7 @@ mod tests {
     #[test]
     fn an_unknown_source_is_answered_with_the_sources_there_are() {
         let error = error_of("[[camera]]\n[camera.source.v5l2]\npath = \"a\"\n[model]\npackage = \"b\"\n");
-        assert!(error.contains("line 2") && error.contains("`images`, `video`, `v4l2`"), "{error}");
+        assert!(error.contains("line 2") && error.contains("`images`, `video`, `v4l2`, `pipe`"), "{error}");
     }
 
     #[test]

@@ -9,8 +9,8 @@
 //!   per camera)
 //! ```
 //!
-//! 1. A [`source`] reads frames (pictures on disk, a video through ffmpeg, or a camera by V4L2) and stamps each with the
-//!    time it was taken. It runs in a thread of its own and hands frames over through a queue of bounded length; of a
+//! 1. A [`source`] reads frames (pictures on disk, a video through ffmpeg, a camera by V4L2, or what a command writes) and
+//!    stamps each with the time it was taken. It runs in a thread of its own and hands frames over through a queue of bounded length; of a
 //!    camera the newest frame wins.
 //! 2. [`decode`] turns a frame's bytes into an RGB picture, or counts it as bad. A camera's raw frame only has its length
 //!    checked: making colours of all its pixels would be most of the work.
@@ -25,7 +25,7 @@
 //! 7. A [`sink`] delivers the [`verdict`]: one JSON line, also when no frame came.
 //!
 //! [`health`] looks at each picture on its way: whether it is worth judging at all. [`drift`] looks at the p-values of many: whether
-//! it is time to calibrate again. [`init`] records what a new robot is to know; [`notify`] tells systemd how a run is.
+//! it is time to calibrate again. [`board`] looks at the machine: whether heat or its supply slows it down. [`init`] records what a new robot is to know; [`notify`] tells systemd how a run is.
 //!
 //! [`monitor`] is the loop around these steps, in which the cameras take turns, and the thread that speaks when it hangs;
 //! [`pipeline`] is the judging part of it (preprocess, infer, score), which `run`, `score`, `calibrate` and `bench` share.
@@ -63,6 +63,7 @@
 #![forbid(unsafe_code)]
 
 pub mod adopt;
+pub mod board;
 pub mod calibrate;
 pub mod config;
 pub mod decide;

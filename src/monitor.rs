@@ -22,7 +22,7 @@
 //! let run_id = Reporter::new_run_id();
 //! let mut cameras = Vec::new();
 //! for (camera, calibration) in config.camera.iter().zip(opened.of_cameras()) {
-//!     cameras.push(Camera::new(source::open(&camera.source)?, camera, &config, calibration, &run_id)?);
+//!     cameras.push(Camera::new(source::open_as(&camera.name, &camera.source)?, camera, &config, calibration, &run_id)?);
 //! }
 //! let network = Proven::new(opened, &config.self_test);
 //! let monitor = Monitor { network, sinks: Sinks::open(&config.sink)? };
@@ -154,9 +154,9 @@ fn start_sources(
 ) -> Result<(Vec<Lane>, Vec<Voice>), MonitorError> {
     let beside_others = cameras.len() > 1;
     let start = |(place, camera)| {
-        let Camera { source, decoder, health, lens, fitted, judge, machine, drift, reporter } = camera;
+        let Camera { source, decoder, health, lens, fitted, judge, machine, drift, board, reporter } = camera;
         let handover = Arc::new(Handover::start(source, limits.max_frames, bell)?);
-        let voice = Voice::new(Arc::clone(&handover), (machine, drift), reporter, beside_others);
+        let voice = Voice::new(Arc::clone(&handover), (machine, drift, board), reporter, beside_others);
         Ok((Lane { place, handover, decoder, health, lens, fitted, judge, open: true }, voice))
     };
     cameras.into_iter().enumerate().map(start).collect()

@@ -39,7 +39,7 @@ pub struct Verdict {
     pub flag: Option<bool>,
     /// Why the state is not nominal.
     pub reasons: Vec<Reason>,
-    /// What is wrong with the picture or its coming, warnings included; an error makes the state degraded.
+    /// What is wrong with the picture, its coming or the board, warnings included; an error makes the state degraded.
     pub health: Vec<Finding>,
     /// The score; larger is stranger.
     pub score: Option<f32>,

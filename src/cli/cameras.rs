@@ -41,6 +41,9 @@ fn describe(camera: &Camera) -> String {
             text += &format!("\n    {}", describe_size(size));
         }
     }
+    if !camera.formats.is_empty() && camera.formats.iter().all(|format| !format.understood) {
+        text += "\n  none of them is a picture yet: a CSI camera is read through its ISP, by [camera.source.pipe] (docs/JETSON.md)";
+    }
     for control in &camera.controls {
         text += &format!("\n  {}", describe_control(control));
     }
@@ -72,4 +75,34 @@ fn describe_control(control: &Control) -> String {
     let remarks = [(!control.writable, ", read only"), (control.inactive, ", without effect now")];
     let remarks: String = remarks.iter().filter(|(holds, _)| *holds).map(|(_, remark)| *remark).collect();
     format!("{name} = {value} (default {default}; {range}{remarks})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn camera(formats: &[(&str, bool)]) -> Camera {
+        let format = |&(fourcc, understood): &(&str, bool)| Format {
+            fourcc: fourcc.into(),
+            description: "as it is".into(),
+            understood,
+            sizes: Vec::new(),
+        };
+        Camera {
+            path: "/dev/video0".into(),
+            stable_names: Vec::new(),
+            card: "vi-output, imx219 9-0010".into(),
+            driver: "tegra-video".into(),
+            bus: "platform:tegra-capture-vi:1".into(),
+            formats: formats.iter().map(format).collect(),
+            controls: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_camera_of_raw_sensor_data_is_shown_the_way_through_its_isp() {
+        assert!(describe(&camera(&[("RG10", false)])).contains("[camera.source.pipe]"));
+        assert!(!describe(&camera(&[("RG10", false), ("YUYV", true)])).contains("[camera.source.pipe]"));
+        assert!(!describe(&camera(&[])).contains("[camera.source.pipe]"));
+    }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use oodwatch::board::Board;
 use oodwatch::config::Config;
 use oodwatch::decode::decode;
 use oodwatch::open::{self, CalibratedPackage};
@@ -32,10 +33,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 pub(super) fn check(path: &Path) -> anyhow::Result<()> {
     let config = Config::load(path)?;
     lines::text(&format!("ok  config   {}", path.display()))?;
+    tell_board(&config)?;
     check_model(&config)?;
     check_devices(&config)?;
     for camera in &config.camera {
-        let found = check_source(&camera.source).map_err(|error| CliError::in_camera(&config, camera, error))?;
+        let found =
+            check_source(&camera.name, &camera.source).map_err(|error| CliError::in_camera(&config, camera, error))?;
         lines::text(&format!("ok  source   {}: {found}", camera.name))?;
         if !camera.view.is_none() {
             lines::text(&format!("ok  view     {}: {}", camera.name, camera.view))?;
@@ -43,6 +46,22 @@ pub(super) fn check(path: &Path) -> anyhow::Result<()> {
     }
     Sinks::check(&config.sink)?;
     lines::text("ok  sink")
+}
+
+/// What the machine is and how, where it is one of NVIDIA's boards; and of any machine that is about to switch itself off, that.
+fn tell_board(config: &Config) -> anyhow::Result<()> {
+    let board = Board::read(&config.board.root());
+    if board.is_jetson() {
+        for said in [board.setting(), board.condition()] {
+            lines::text(&format!("ok  board    {said}"))?;
+        }
+    }
+    for (zone, left) in
+        board.thermal.nearest_to_the_end().into_iter().filter(|(_, left)| *left <= config.board.hot_margin_c)
+    {
+        log::warn!("board: {} is {left:.1} C from where the board switches itself off", zone.name);
+    }
+    Ok(())
 }
 
 fn check_model(config: &Config) -> anyhow::Result<()> {
@@ -97,18 +116,21 @@ fn check_devices(config: &Config) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Reads until one frame is a picture, and says what it is. A camera is asked, not started.
-fn check_source(config: &SourceConfig) -> Result<String, CliError> {
+/// Reads until one frame is a picture, and says what it is. A camera is asked, not started; a command is run for a moment.
+fn check_source(camera: &str, config: &SourceConfig) -> Result<String, CliError> {
     if let SourceConfig::Images(ImagesConfig { path, .. }) = config
         && path.as_os_str() == "-"
     {
         return Ok("a list on stdin, which is left for the run".into());
     }
     if let SourceConfig::Faults(faults) = config {
-        return Ok(format!("{}; a script with {} faults", check_source(&faults.source)?, faults.script.len()));
+        return Ok(format!("{}; a script with {} faults", check_source(camera, &faults.source)?, faults.script.len()));
     }
-    if let SourceConfig::V4l2(camera) = config {
-        return Ok(source::v4l2::check(camera)?);
+    if let SourceConfig::V4l2(v4l2) = config {
+        return Ok(source::v4l2::check(v4l2)?);
+    }
+    if let SourceConfig::Pipe(pipe) = config {
+        return Ok(source::pipe::check(pipe, camera)?);
     }
     let mut source = source::open(config)?;
     let never = AtomicBool::new(false);

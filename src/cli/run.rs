@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use oodwatch::board::{Tally, Watch, Watched};
 use oodwatch::config::Config;
 use oodwatch::monitor::{Camera, Ended, Limits, Monitor, MonitorError, Orders, Proven, Reporter, Summary};
 use oodwatch::notify::Notifier;
@@ -50,7 +51,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let opened = open::open_cameras(&config)?;
     let sources = open_sources(&config)?;
     let started = Instant::now();
-    let cameras = cameras(&config, &opened, sources)?;
+    let watch = Watch::start(&config.board)?;
+    let cameras = cameras(&config, &opened, sources, &watch.watched)?;
     let network = Proven::new(opened, &config.self_test);
     let monitor = Monitor { network, sinks: Sinks::open(&config.sink)? };
     let limits = Limits { max_frames: arguments.max_frames, duration: arguments.duration };
@@ -70,6 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         return Err(failure.into());
     }
+    tell_board(&watch.watched.tally());
     tell(&ended, started.elapsed());
     CliError::of_cameras(&ended).map_or(Ok(()), |failed| Err(failed.into()))
 }
@@ -77,17 +80,26 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 fn open_sources(config: &Config) -> anyhow::Result<Vec<Box<dyn Source>>> {
     let cameras = config.camera.iter();
     cameras
-        .map(|camera| Ok(source::open(&camera.source).map_err(|error| CliError::in_camera(config, camera, error))?))
+        .map(|camera| {
+            Ok(source::open_as(&camera.name, &camera.source)
+                .map_err(|error| CliError::in_camera(config, camera, error))?)
+        })
         .collect()
 }
 
-fn cameras(config: &Config, opened: &OpenedCameras, sources: Vec<Box<dyn Source>>) -> anyhow::Result<Vec<Camera>> {
+fn cameras(
+    config: &Config,
+    opened: &OpenedCameras,
+    sources: Vec<Box<dyn Source>>,
+    board: &Watched,
+) -> anyhow::Result<Vec<Camera>> {
     let run_id = Reporter::new_run_id();
     let parts = config.camera.iter().zip(opened.of_cameras()).zip(sources);
     parts
         .map(|((camera, by), source)| {
             let made = Camera::new(source, camera, config, by, &run_id);
-            Ok(made.map_err(|error| CliError::in_camera(config, camera, error))?)
+            let made = made.map_err(|error| CliError::in_camera(config, camera, error))?;
+            Ok(Camera { board: board.clone(), ..made })
         })
         .collect()
 }
@@ -133,6 +145,13 @@ fn tell(ended: &[Ended], elapsed: Duration) {
     let total = Summary::total(ended.iter().map(|ended| &ended.summary));
     let how = if total.stopped { "stopped by a signal" } else { "done" };
     lines::note(&format!("{how}: {}", counts(&total, elapsed)));
+}
+
+/// A line for the board, where it says how it is.
+fn tell_board(tally: &Tally) {
+    if tally.is_known() {
+        lines::note(&format!("board: {tally}"));
+    }
 }
 
 fn counts(summary: &Summary, elapsed: Duration) -> String {

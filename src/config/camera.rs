@@ -81,7 +81,8 @@ fn exclusive(source: &SourceConfig) -> Option<(String, PathBuf)> {
         SourceConfig::Faults(faults) => {
             exclusive(&faults.source).map(|(key, path)| (format!("faults.source.{key}"), path))
         }
-        SourceConfig::Images(_) | SourceConfig::Video(_) => None,
+        // What a command reads is its own business.
+        SourceConfig::Images(_) | SourceConfig::Video(_) | SourceConfig::Pipe(_) => None,
     }
 }
 

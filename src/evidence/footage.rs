@@ -98,7 +98,7 @@ pub(super) fn config_of(path: &Path, frames_per_second: f64, realtime: bool) -> 
             (images.frames_per_second, images.realtime) = (frames_per_second, realtime);
         }
         SourceConfig::Video(video) => video.realtime = realtime,
-        SourceConfig::V4l2(_) | SourceConfig::Faults(_) => {}
+        SourceConfig::V4l2(_) | SourceConfig::Pipe(_) | SourceConfig::Faults(_) => {}
     }
     config
 }

@@ -117,6 +117,8 @@ fn not_applicable(config: &HealthConfig, kind: Kind, pictures: &[RgbImage]) -> O
     let of_color = matches!(kind, Kind::DeadChannel | Kind::ColorLost);
     if matches!(kind, Kind::ScoreDrift | Kind::ScoreSlack) {
         Some("about an hour of p-values, not about pictures: docs/RECALIBRATE.md")
+    } else if !kind.is_of_picture() {
+        Some("about the board of the robot, not about pictures: docs/JETSON.md")
     } else if !config.enabled || is_switched_off(config, kind) {
         Some("switched off in [health]")
     } else if pictures.is_empty() {
@@ -156,7 +158,7 @@ fn is_switched_off(config: &HealthConfig, kind: Kind) -> bool {
         Kind::DeadChannel => below(config.channel_range),
         Kind::ColorLost => below(config.colorfulness),
         Kind::ColorCast => above(config.cast_blocks, BLOCKS),
-        Kind::ScoreDrift | Kind::ScoreSlack => false,
+        Kind::ScoreDrift | Kind::ScoreSlack | Kind::BoardThrottled | Kind::BoardHot => false,
     }
 }
 
@@ -167,6 +169,8 @@ fn words_of_coming(kind: Kind) -> &'static str {
         Kind::Late => "twice as old as the limit",
         Kind::ScoreDrift => "stranger for hours than those of the calibration",
         Kind::ScoreSlack => "more alike for hours than those of the calibration",
+        Kind::BoardThrottled => "the board holds itself back",
+        Kind::BoardHot => "the board is about to switch itself off",
         _ => "a fifth of the rate",
     }
 }
@@ -257,7 +261,7 @@ mod tests {
     fn every_check_tells_of_the_pictures_that_are_spoilt_for_it() {
         for side_px in [32, 48] {
             let pictures = scenes(side_px);
-            for kind in Kind::ALL.into_iter().filter(|kind| !matches!(kind, Kind::ScoreDrift | Kind::ScoreSlack)) {
+            for kind in Kind::ALL.into_iter().filter(|kind| kind.is_of_picture()) {
                 let config = HealthConfig::default();
                 assert_eq!(not_applicable(&config, kind, &pictures), None, "{kind:?}");
                 let found = try_out(&config, &ViewConfig::default(), kind, &pictures);
@@ -280,6 +284,7 @@ mod tests {
         for kind in [Kind::ScoreDrift, Kind::ScoreSlack] {
             assert!(not_applicable(&config, kind, &scenes(32)).unwrap().contains("p-values"));
         }
+        assert!(not_applicable(&config, Kind::BoardHot, &scenes(32)).unwrap().contains("board"));
         assert!(not_applicable(&config, Kind::Dark, &scenes(8)).unwrap().contains("too small"));
         assert_eq!(not_applicable(&config, Kind::Late, &scenes(8)), None);
         let grey: Vec<RgbImage> = scenes(32).iter().map(|scene| spoil(Kind::ColorLost, scene, 0)).collect();

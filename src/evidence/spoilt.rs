@@ -29,9 +29,8 @@ pub(super) fn words(kind: Kind) -> Option<&'static str> {
         Kind::DeadChannel => "blue is 0",
         Kind::ColorLost => "grey",
         Kind::ColorCast => "green, as where chroma is missing",
-        Kind::Frozen | Kind::OutOfOrder | Kind::Late | Kind::RateDrop | Kind::ScoreDrift | Kind::ScoreSlack => {
-            return None;
-        }
+        Kind::Frozen | Kind::OutOfOrder | Kind::Late | Kind::RateDrop => return None,
+        Kind::ScoreDrift | Kind::ScoreSlack | Kind::BoardThrottled | Kind::BoardHot => return None,
     })
 }
 

@@ -39,11 +39,15 @@ pub enum Kind {
     /// They are more alike or more familiar than the calibration's, and thresholds are blunt for them. Mean p-value, or that of
     /// |2p - 1|.
     ScoreSlack,
+    /// Not of this picture: the board holds itself back ([`crate::board`]). Number of causes.
+    BoardThrottled,
+    /// Not of this picture: the board is close to switching itself off. Degrees Celsius.
+    BoardHot,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Frozen,
         Self::OutOfOrder,
         Self::Late,
@@ -60,7 +64,14 @@ impl Kind {
         Self::ColorCast,
         Self::ScoreDrift,
         Self::ScoreSlack,
+        Self::BoardThrottled,
+        Self::BoardHot,
     ];
+
+    /// Whether it is said of a picture or its coming, and not of what many of them or the machine are.
+    pub fn is_of_picture(self) -> bool {
+        !matches!(self, Self::ScoreDrift | Self::ScoreSlack | Self::BoardThrottled | Self::BoardHot)
+    }
 }
 
 /// How bad it is.

@@ -96,5 +96,6 @@ fn advice(kind: Kind) -> &'static str {
             "look at the pixel format, the white balance and the cable"
         }
         Kind::ScoreDrift | Kind::ScoreSlack => "calibrate again",
+        Kind::BoardThrottled | Kind::BoardHot => "cool the board, or give it a stronger supply",
     }
 }

@@ -12,6 +12,7 @@ use super::handover::{Handover, Received};
 use super::judging::Judging;
 use super::report::Reporter;
 use super::{MonitorError, Shared};
+use crate::board::Watched;
 use crate::calibrate::{Judge, Judgement};
 use crate::config::{CameraConfig, Config};
 use crate::decide::{DecideError, Decider, Machine};
@@ -41,6 +42,8 @@ pub struct Camera {
     pub machine: Machine,
     /// Compares its p-values with those of the calibration.
     pub drift: Drift,
+    /// What is wrong with the board; nothing, where nobody watches it.
+    pub board: Watched,
     /// Words its verdicts.
     pub reporter: Reporter,
 }
@@ -68,6 +71,7 @@ impl Camera {
             judge: by.judge.clone(),
             machine: Machine::new(Decider::new(decide, Instant::now()).with_policy(policy), decide),
             drift: Drift::new(&config.drift),
+            board: Watched::default(),
             reporter: Reporter::new(camera, by, decide, policy, run_id),
         })
     }

@@ -9,6 +9,7 @@ use super::handover::{Handover, Received};
 use super::lane::{JudgedFrame, Origin};
 use super::report::{self, Reporter, Spoken};
 use super::{Ended, MonitorError, Summary};
+use crate::board::Watched;
 use crate::decide::policy::STRANGEST;
 use crate::decide::{Decision, LastWord, Machine};
 use crate::drift::Drift;
@@ -22,6 +23,7 @@ pub(super) struct Voice {
     handover: Arc<Handover>,
     machine: Machine,
     drift: Drift,
+    board: Watched,
     /// What of it was told last.
     drifting: Vec<Kind>,
     reporter: Reporter,
@@ -45,7 +47,7 @@ pub(super) struct Voice {
 impl Voice {
     pub(super) fn new(
         handover: Arc<Handover>,
-        (machine, drift): (Machine, Drift),
+        (machine, drift, board): (Machine, Drift, Watched),
         reporter: Reporter,
         beside_others: bool,
     ) -> Self {
@@ -54,6 +56,7 @@ impl Voice {
             due: Instant::now() + machine.deadline(),
             machine,
             drift,
+            board,
             drifting: Vec::new(),
             reporter,
             summary: Summary::default(),
@@ -154,10 +157,11 @@ impl Voice {
     ) -> Result<(), SinkError> {
         let JudgedFrame { judged, judgement, mut health, decode_time, health_time, deciding } = frame;
         let (at, age) = (origin.captured_at, origin.taken.elapsed());
+        self.board.add_to(&mut health);
         let decision = self.machine.on_judged(&judgement, &health, at, age, Instant::now());
-        let of_picture = health.len();
+        let before_drift = health.len();
         self.drift.see(judgement.p_value.unwrap_or(STRANGEST), at, &mut health);
-        self.tell_drift(&health[of_picture..]);
+        self.tell_drift(&health[before_drift..]);
         self.summary.judged += 1;
         self.summary.flagged += u64::from(judgement.flag);
         self.handover.put_down();

@@ -1,5 +1,5 @@
-//! Where frames come from: pictures on disk, a video file through an ffmpeg child process, or a camera by V4L2; each of
-//! them also with faults, to rehearse.
+//! Where frames come from: pictures on disk, a video file through an ffmpeg child process, a camera by V4L2, or a command that
+//! writes frames to a pipe; each of them also with faults, to rehearse.
 //!
 //! A source reads and stamps frames, nothing more; what they contain is for [`crate::decode`]. It runs in a thread
 //! of its own and must look at the stop flag wherever it waits.
@@ -12,6 +12,7 @@ pub mod list;
 mod live;
 pub mod pipe;
 mod pool;
+pub mod ppm;
 pub mod recorded;
 pub mod v4l2;
 pub mod video;
@@ -32,6 +33,7 @@ pub use faults::{Faults, FaultsConfig};
 pub use ffmpeg::{FFMPEG_VARIABLE, find as find_ffmpeg};
 pub use images::{Images, ImagesConfig};
 pub use live::{Condition, Live};
+pub use pipe::{Pipe, PipeConfig};
 pub use pool::{FrameBytes, Pool};
 pub use v4l2::{V4l2, V4l2Config};
 pub use video::{Video, VideoConfig};
@@ -49,6 +51,8 @@ pub enum SourceConfig {
     Video(VideoConfig),
     /// A camera.
     V4l2(V4l2Config),
+    /// A command that writes frames.
+    Pipe(PipeConfig),
     /// One of the others, with faults.
     Faults(FaultsConfig),
 }
@@ -75,6 +79,9 @@ impl SourceConfig {
             Self::Video(_) => None,
             Self::V4l2(camera) => {
                 camera.wrong_value().map(|(key, found, wanted)| wrong(&format!("v4l2.{key}"), found, wanted))
+            }
+            Self::Pipe(pipe) => {
+                pipe.wrong_value().map(|(key, found, wanted)| wrong(&format!("pipe.{key}"), found, wanted))
             }
             Self::Faults(faults) => faults.wrong_value(),
         }
@@ -182,18 +189,35 @@ pub enum SourceError {
         /// Why not.
         source: Box<v4l2::OpenError>,
     },
+    /// A command gives no frames.
+    #[error("source: {camera}: {source}")]
+    Pipe {
+        /// The camera's name.
+        camera: String,
+        /// Why not.
+        source: Box<pipe::PipeError>,
+    },
 }
 
-/// Opens the configured source.
+/// Opens the configured source of a camera that has no name.
 ///
 /// # Errors
-/// A path that cannot be opened, a missing ffmpeg, or a camera that cannot be used.
+/// As [`open_as`].
 pub fn open(config: &SourceConfig) -> Result<Box<dyn Source>, SourceError> {
+    open_as("camera", config)
+}
+
+/// Opens the configured source; `camera` is whose it is, for the log.
+///
+/// # Errors
+/// A path that cannot be opened, a missing ffmpeg, a camera that cannot be used, or a command that gives nothing.
+pub fn open_as(camera: &str, config: &SourceConfig) -> Result<Box<dyn Source>, SourceError> {
     Ok(match config {
         SourceConfig::Images(config) => Box::new(Images::open(config)?),
         SourceConfig::Video(config) => Box::new(Video::open(config)?),
         SourceConfig::V4l2(config) => Box::new(V4l2::open(config)?),
-        SourceConfig::Faults(config) => Box::new(Faults::open(config)?),
+        SourceConfig::Pipe(config) => Box::new(Pipe::open(config, camera)?),
+        SourceConfig::Faults(config) => Box::new(Faults::open(config, camera)?),
     })
 }
 
@@ -229,7 +253,8 @@ impl FootageClock {
     }
 }
 
-fn sleep_until(moment: Instant, stop: &AtomicBool) {
+/// Sleeps until a moment, or until `stop` is set.
+pub(crate) fn sleep_until(moment: Instant, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
         let left = moment.saturating_duration_since(Instant::now());
         if left.is_zero() {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::ffmpeg::{self, Ffmpeg};
-use super::pipe::{PicturePipe, PipeEnd};
+use super::ppm::{PicturePipe, PipeEnd};
 use super::{FootageClock, Frame, Source, SourceError};
 use crate::decode::Content;
 

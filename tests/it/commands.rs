@@ -131,3 +131,19 @@ fn every_score_is_listed_with_what_it_reads_and_where_it_was_published() {
     assert_eq!((&of("energy")["package"], &of("knn")["package"]), (&"calibrated".into(), &"not calibrated".into()));
     bench.run(&["scores"]).expect(0, &[]).stdout.lines().find(|line| line.starts_with("mahalanobis_pp")).unwrap();
 }
+
+#[test]
+fn a_report_is_one_row_that_says_what_was_measured_on_what() {
+    if !have(&[Tool::OnnxRuntime]) {
+        return;
+    }
+    let bench = Bench::new();
+    let ran =
+        bench.run(&["bench", "--model", "package", "--frames", "20", "--size", "64x48", "--report"]).expect(0, &[]);
+    let [row] = ran.stdout.lines().collect::<Vec<_>>()[..] else { panic!("{}", ran.stdout) };
+    let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+    assert_eq!(cells.len(), 12, "{row}");
+    assert_eq!((cells[3], cells[5], cells[7]), ("cpu", "package", "20 of synthetic 64x48"));
+    let number = |place: usize| cells[place].parse::<f64>().unwrap();
+    assert!(number(8) > 0.0 && number(9) > 0.0 && number(9) <= number(10), "{row}");
+}

@@ -40,7 +40,7 @@ fn cameras_of_the_same_name_are_refused() {
 
 #[test]
 fn the_shipped_configs_are_sound() {
-    for name in ["images", "video", "v4l2", "cameras", "faults"] {
+    for name in ["images", "video", "v4l2", "pipe", "cameras", "faults"] {
         Config::load(Path::new(&format!("configs/{name}.toml"))).unwrap();
     }
 }

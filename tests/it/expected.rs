@@ -93,6 +93,7 @@ fn run(sources: &[SourceConfig], decide: &DecideConfig, enough: impl Fn(&[Vec<Ve
         judge: judge(),
         machine: Machine::new(Decider::new(decide, Instant::now()), decide),
         drift: Drift::new(&DriftConfig::default()),
+        board: Default::default(),
         reporter: reporter(&place.to_string(), decide.deadline_ms),
     };
     let cameras = sources.iter().enumerate().map(camera).collect();

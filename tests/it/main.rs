@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod adopt;
+mod board;
 mod calibrate;
 mod camera;
 mod cameras;
@@ -21,6 +22,7 @@ mod health;
 mod init;
 mod lanes;
 mod package;
+mod pipe;
 mod rates;
 mod reference;
 mod reset;

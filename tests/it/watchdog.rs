@@ -99,6 +99,7 @@ impl Scene {
             judge: judge(),
             machine: Machine::new(Decider::new(&self.decide, Instant::now()), &self.decide),
             drift: Drift::new(&DriftConfig::default()),
+            board: Default::default(),
             reporter: reporter(name, self.decide.deadline_ms),
         };
         CAMERAS.into_iter().map(camera).collect()

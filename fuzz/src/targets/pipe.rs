@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use oodwatch::source::pipe::{PicturePipe, PipeEnd};
+use oodwatch::source::ppm::{PicturePipe, PipeEnd};
 
 use super::within;
 

@@ -1,5 +1,6 @@
 //! `oodwatch bench`: how long every stage of a frame's way takes on this machine, and what each score costs.
 
+mod report;
 mod scores;
 
 use std::path::{Path, PathBuf};
@@ -29,7 +30,7 @@ const STAGES: [&str; 7] = ["source", "decode", "health", "preprocess", "infer", 
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  oodwatch bench --model models/cifar10-resnet20 --source footage.mp4 --frames 500\n  \
-                  oodwatch bench --scores"
+                  oodwatch bench --model models/cifar10-resnet20 --report\n  oodwatch bench --scores"
 )]
 pub(crate) struct Arguments {
     /// Folder of the model package
@@ -38,6 +39,9 @@ pub(crate) struct Arguments {
     /// Measure every score instead, on synthetic outputs of K=10, C=64 and of K=1000, C=1280
     #[arg(long, conflicts_with_all = ["model", "source", "size", "frames", "execution_provider", "threads"])]
     scores: bool,
+    /// Print one row for the table of docs/JETSON.md instead: board, provider, frames/s, p50 and p99
+    #[arg(long, conflicts_with = "scores")]
+    report: bool,
     /// Pictures or a video to run [default: synthetic pictures]
     #[arg(long, value_name = "PATH")]
     source: Option<PathBuf>,
@@ -93,7 +97,10 @@ fn stages(arguments: &Arguments, model: &Path) -> anyhow::Result<()> {
     let health = Health::new(&HealthConfig::default()).with_view(&package.manifest.view);
     let bench = Bench { decoder: Decoder::default(), health, pipeline, judge, decider, laps: Vec::new(), bad: 0 };
     let measured = bench.measure(source.as_mut(), arguments.frames)?;
-    print(&measured)
+    match arguments.report {
+        true => report::print(arguments, &package, &measured),
+        false => print(&measured),
+    }
 }
 
 /// Stage times of every measured frame, in the order of [`STAGES`].
@@ -113,6 +120,13 @@ struct Measured {
     laps: Vec<Lap>,
     wall: Duration,
     bad: u64,
+}
+
+impl Measured {
+    /// Frames per second, everything included.
+    fn rate(&self) -> f64 {
+        self.laps.len() as f64 / self.wall.as_secs_f64().max(f64::EPSILON)
+    }
 }
 
 impl Bench {
@@ -172,7 +186,7 @@ fn print(measured: &Measured) -> anyhow::Result<()> {
     lines::text(&format!(
         "{frames} frames, {} bad, {:.1} frames/s, peak memory {}",
         measured.bad,
-        frames as f64 / measured.wall.as_secs_f64().max(f64::EPSILON),
+        measured.rate(),
         peak_memory_kib().map_or("unknown".into(), |kib| format!("{:.1} MiB", kib as f64 / 1024.0))
     ))
 }

@@ -69,6 +69,12 @@ fn make_absolute(source: &mut SourceConfig) -> io::Result<()> {
         SourceConfig::Images(images) => &mut images.path,
         SourceConfig::Video(video) => &mut video.path,
         SourceConfig::V4l2(camera) => &mut camera.device,
+        // Which of its arguments are paths, only the command knows.
+        SourceConfig::Pipe(pipe) if pipe.directory.as_os_str().is_empty() => {
+            pipe.directory = std::env::current_dir()?;
+            return Ok(());
+        }
+        SourceConfig::Pipe(pipe) => &mut pipe.directory,
         SourceConfig::Faults(faults) => return make_absolute(&mut faults.source),
     };
     *path = std::path::absolute(&*path)?;

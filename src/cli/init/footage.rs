@@ -35,7 +35,7 @@ pub(super) fn record(arguments: &Arguments, camera: &CameraConfig, target: Targe
     let limits = limits(arguments, &recorder)?;
     let stop = Arc::new(AtomicBool::new(false));
     stop_by_signals(&stop)?;
-    let mut source = source::open(&camera.source)?;
+    let mut source = source::open_as(&camera.name, &camera.source)?;
     let live = source.live().is_some();
     let limits = if live { Limits { patience: Duration::from_secs(PATIENCE_S), ..limits } } else { limits };
     announce(&dir, &limits, &before, live);

@@ -89,7 +89,7 @@ impl FaultsConfig {
     pub(super) fn steps(&self) -> Result<Vec<Step>, WrongValue> {
         let wrong = |key: String, found: String, wanted| WrongValue { key: format!("faults.{key}"), found, wanted };
         if matches!(*self.source, SourceConfig::Faults(_)) {
-            return Err(wrong("source".into(), "faults".into(), "images, video or v4l2"));
+            return Err(wrong("source".into(), "faults".into(), "images, video, v4l2 or pipe"));
         }
         if let Some(WrongValue { key, found, wanted }) = self.source.wrong_value() {
             return Err(wrong(format!("source.{key}"), found, wanted));
@@ -100,10 +100,10 @@ impl FaultsConfig {
         let steps = self.script.iter().enumerate().map(|(place, fault)| fault.step().map_err(in_script(place)));
         let steps = steps.collect::<Result<Vec<_>, _>>()?;
         if steps.iter().any(|step| step.fault.keeps_back())
-            && let Some(name) = self.source.footage_in_a_hurry()
+            && let Some(key) = self.source.footage_in_a_hurry()
         {
             let wanted = "true, since the script has a stall or an unplug, and silence takes its time";
-            return Err(wrong(format!("source.{name}.realtime"), "false".into(), wanted));
+            return Err(wrong(format!("source.{key}"), "false".into(), wanted));
         }
         Ok(steps)
     }
@@ -295,7 +295,7 @@ mod tests {
         let inner =
             "[source.faults.source.images]\npath = \"a\"\n[[source.faults.script]]\nkind = \"black\"\nfrom_s = 0\n";
         let said = check(inner, "kind = \"black\"\nfrom_s = 0");
-        assert_eq!(said, "camera.source.faults.source is faults, wanted images, video or v4l2");
+        assert_eq!(said, "camera.source.faults.source is faults, wanted images, video, v4l2 or pipe");
     }
 
     #[test]

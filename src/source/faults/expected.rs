@@ -205,7 +205,7 @@ impl Circumstances<'_> {
 
     fn wrong_size(&self, size: Size) -> Result<Promise, &'static str> {
         match size {
-            _ if !matches!(beneath(self.source), SourceConfig::V4l2(_)) => {
+            _ if !matches!(beneath(self.source), SourceConfig::V4l2(_) | SourceConfig::Pipe(_)) => {
                 Err("footage may change its size, and is judged")
             }
             Size::Factor(factor) if factor <= 0.5 => Ok(self.bad_frames()),
@@ -245,6 +245,7 @@ impl Circumstances<'_> {
     fn is_compressed(&self) -> bool {
         match beneath(self.source) {
             SourceConfig::V4l2(camera) => camera.formats.iter().all(|format| *format == PixelFormat::Mjpg),
+            SourceConfig::Pipe(pipe) => pipe.format == PixelFormat::Mjpg,
             _ => true,
         }
     }

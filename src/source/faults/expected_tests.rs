@@ -1,13 +1,14 @@
 //! The rows of the table, and what is in none of them.
 
 use super::*;
-use crate::source::{ImagesConfig, V4l2Config, VideoConfig};
+use crate::source::{ImagesConfig, PipeConfig, V4l2Config, VideoConfig};
 
 const DEADLINE_S: f64 = 2.0;
 
 fn source(name: &str) -> SourceConfig {
     match name {
         "images" => SourceConfig::Images(ImagesConfig::new("a".as_ref())),
+        "pipe" => SourceConfig::Pipe(PipeConfig::new(&["a"], PixelFormat::Nv12, (640, 480))),
         "video" => SourceConfig::Video(VideoConfig::new("a".as_ref())),
         "mjpg" => {
             SourceConfig::V4l2(V4l2Config { formats: vec![PixelFormat::Mjpg], ..V4l2Config::new("/dev/a".as_ref()) })

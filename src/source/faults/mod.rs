@@ -60,12 +60,12 @@ struct Stamp {
 }
 
 impl Faults {
-    /// Opens the wrapped source.
+    /// Opens the wrapped source; `camera` is whose it is, for the log.
     ///
     /// # Errors
     /// A script with a wrong value, or a source that cannot be opened.
-    pub fn open(config: &FaultsConfig) -> Result<Self, SourceError> {
-        Self::around(super::open(&config.source)?, config)
+    pub fn open(config: &FaultsConfig, camera: &str) -> Result<Self, SourceError> {
+        Self::around(super::open_as(camera, &config.source)?, config)
     }
 
     /// Wraps a source that is open already.
@@ -187,11 +187,12 @@ impl Source for Faults {
 }
 
 impl SourceConfig {
-    /// Of footage that is not held back to its own pace, its table's name.
+    /// Of footage that is not held back to its own pace, the key that says so.
     fn footage_in_a_hurry(&self) -> Option<&'static str> {
         match self {
-            Self::Images(images) => (!images.realtime).then_some("images"),
-            Self::Video(video) => (!video.realtime).then_some("video"),
+            Self::Images(images) => (!images.realtime).then_some("images.realtime"),
+            Self::Video(video) => (!video.realtime).then_some("video.realtime"),
+            Self::Pipe(pipe) => (!pipe.live).then_some("pipe.live"),
             Self::V4l2(_) | Self::Faults(_) => None,
         }
     }

@@ -34,7 +34,7 @@ pub(super) fn build(root: &Path, program: &Path, target: Target, out: &Path) -> 
     Ok(path)
 }
 
-fn file_name(target: Target) -> String {
+pub(super) fn file_name(target: Target) -> String {
     let architecture = match target {
         Target::X86_64 => "amd64",
         Target::Aarch64 => "arm64",

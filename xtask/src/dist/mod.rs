@@ -7,6 +7,8 @@
 //! score with this machine's ([`replay`]).
 
 mod build;
+#[cfg(test)]
+mod containers;
 mod deb;
 mod inspect;
 mod pack;

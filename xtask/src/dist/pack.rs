@@ -12,7 +12,7 @@ use super::Target;
 use crate::fetch::download::sha256;
 
 /// Files and folders of the repository that go along; of a folder, what lies in it, but not the folders in it.
-const ALONG: [&str; 9] = [
+const ALONG: [&str; 10] = [
     "README.md",
     "CHANGELOG.md",
     "LICENSE-APACHE",
@@ -20,6 +20,7 @@ const ALONG: [&str; 9] = [
     "vendor/v4l2-sys-mit/LICENSE-MIT",
     "configs",
     "configs/systemd",
+    "containers",
     "docs",
     "models/cifar10-resnet20",
 ];
@@ -152,6 +153,7 @@ mod tests {
             "configs/images.toml",
             "models/cifar10-resnet20/model.onnx",
             "configs/systemd/oodwatch@.service",
+            "containers/Dockerfile.jetpack6",
         ] {
             assert_eq!(mode(name), Some(0o644), "{name}");
         }

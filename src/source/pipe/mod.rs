@@ -1,0 +1,243 @@
+//! A command that writes frames to its stdout: GStreamer for the CSI cameras of a Jetson, a driver of one's own, `cat` on a FIFO.
+//!
+//! ```text
+//!             start, first byte
+//!   Waiting ──────────────────► Running ── whole frames ──►
+//!      ▲                           │
+//!      └── ended, or no whole frame for stall_timeout_ms; the pause doubles with each failure
+//! ```
+//!
+//! That is a camera (`live`), by the rules of [`super::v4l2`]: the first start has to succeed, and from then on nothing that the
+//! command does ends the run. Without `live` it is a recording: read as fast as it is judged, to its end, which has to be a good
+//! one.
+//!
+//! Frames are stamped when their first byte comes; a camera's picture is older by what its own pipeline takes. A frame that is
+//! cut off by the end of the command is handed on as it is: decoding finds it bad, and it is counted.
+
+mod check;
+mod child;
+mod config;
+mod error;
+mod frames;
+mod jpeg;
+mod running;
+mod stderr;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::{Condition, FootageClock, Frame, Live, Pool, Source, SourceError, WAIT_SLICE, sleep_until};
+use crate::decode::{Content, RawFrame, RawLayout};
+use child::Child;
+use running::{Came, Running};
+
+pub use check::check;
+pub use config::{PipeConfig, PipeMatrix, PipeRange};
+pub use error::PipeError;
+
+/// A command that is started anew when it ends or hangs.
+pub struct Pipe {
+    config: PipeConfig,
+    /// Whose frames they are, for the log.
+    camera: String,
+    program: String,
+    layout: RawLayout,
+    /// None of a recording.
+    live: Option<Arc<Live>>,
+    pool: Arc<Pool>,
+    running: Option<Running>,
+    /// When to try to start it anew, and how long to wait after that.
+    next_attempt: Instant,
+    pause: Duration,
+    /// Why the last attempt failed; told again only when it changes.
+    last_failure: String,
+    next_index: u64,
+    /// Of a recording, from its first frame on.
+    clock: Option<FootageClock>,
+}
+
+impl Pipe {
+    /// Starts the command; of a camera, waits for its first byte.
+    ///
+    /// # Errors
+    /// A program that is not there, or that ends or stays silent before it has written anything.
+    pub fn open(config: &PipeConfig, camera: &str) -> Result<Self, SourceError> {
+        let refused = |error| SourceError::Pipe { camera: camera.into(), source: Box::new(error) };
+        let mut pipe = Self {
+            config: config.clone(),
+            camera: camera.into(),
+            program: config.command.first().cloned().unwrap_or_default(),
+            layout: config.layout().map_err(|error| refused(error.into()))?,
+            live: config.live.then(Arc::default),
+            pool: Arc::default(),
+            running: None,
+            next_attempt: Instant::now(),
+            pause: Duration::from_millis(config.reopen_min_ms),
+            last_failure: String::new(),
+            next_index: 0,
+            clock: None,
+        };
+        let mut running = pipe.start().map_err(refused)?;
+        if config.live {
+            running.await_begin(&pipe.program).map_err(refused)?;
+        }
+        pipe.running = Some(running);
+        Ok(pipe)
+    }
+
+    fn start(&self) -> Result<Running, PipeError> {
+        let speaker = format!("{}: {}", self.camera, self.program);
+        let child = Child::start(&self.config.command, &self.config.directory, speaker)
+            .map_err(|source| PipeError::Start { program: self.program.clone(), source })?;
+        log::info!("source: {}: {} is to write {}", self.camera, self.program, self.layout);
+        Ok(Running::new(child, &self.layout, &self.config))
+    }
+
+    fn frame(&mut self, captured_at: Timestamp, taken: Instant, bytes: Vec<u8>) -> Frame {
+        let index = self.next_index;
+        self.next_index += 1;
+        let content = Content::Raw(RawFrame { layout: self.layout, bytes: self.pool.send(bytes) });
+        Frame { index, path: self.program.as_str().into(), captured_at, taken, content }
+    }
+}
+
+/// As a camera.
+impl Pipe {
+    fn next_live(&mut self, live: &Live, stop: &AtomicBool) -> Option<Frame> {
+        // Before the first frame other cameras may have been opened meanwhile.
+        if let Some(running) = &mut self.running {
+            running.wait_from_now();
+        }
+        while !stop.load(Ordering::Relaxed) {
+            match self.running.take() {
+                Some(running) => {
+                    if let Some(frame) = self.watch(running, live) {
+                        return Some(frame);
+                    }
+                }
+                None => {
+                    sleep_until(self.next_attempt, stop);
+                    if !stop.load(Ordering::Relaxed) {
+                        self.start_anew();
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Takes what the command has within a moment.
+    fn watch(&mut self, mut running: Running, live: &Live) -> Option<Frame> {
+        let mut bytes = self.pool.take();
+        let why = match running.next(WAIT_SLICE, &mut bytes) {
+            Ok(Came::Frame(stamp)) => {
+                self.on_fresh(&running, live);
+                self.running = Some(running);
+                return Some(self.frame(stamp.wall, stamp.instant, bytes));
+            }
+            Ok(Came::Nothing(condition)) => {
+                self.pool.put(bytes);
+                if let Some(condition) = condition {
+                    live.set_condition(condition);
+                }
+                self.running = Some(running);
+                return None;
+            }
+            Ok(Came::End) => running.ended(&self.program, "; it is started anew"),
+            Ok(Came::Stalled(waited)) => running.silent(&self.program, waited, "a whole frame; it is started anew"),
+            Err(source) => PipeError::Read { program: self.program.clone(), source },
+        };
+        live.set_condition(Condition::Lost);
+        self.tell_failure(&why.to_string());
+        let cut_off = running.rest(&mut bytes);
+        drop(running);
+        self.next_attempt = Instant::now() + self.pause;
+        cut_off.map(|stamp| self.frame(stamp.wall, stamp.instant, bytes))
+    }
+
+    fn on_fresh(&mut self, running: &Running, live: &Live) {
+        if live.condition() != Condition::Streaming {
+            log::info!("source: {}: frames flow again", self.camera);
+        }
+        live.set_condition(Condition::Streaming);
+        self.last_failure.clear();
+        // A command that ends after its first frames is not started all the time either.
+        let longest = Duration::from_millis(self.config.reopen_max_ms);
+        if running.age() >= longest {
+            self.pause = Duration::from_millis(self.config.reopen_min_ms);
+        }
+    }
+
+    fn start_anew(&mut self) {
+        match self.start() {
+            Ok(running) => self.running = Some(running),
+            Err(error) => self.tell_failure(&error.to_string()),
+        }
+        self.pause = (2 * self.pause).min(Duration::from_millis(self.config.reopen_max_ms));
+        self.next_attempt = Instant::now() + self.pause;
+    }
+
+    /// A command that stays away is told of once, not with every attempt.
+    fn tell_failure(&mut self, why: &str) {
+        let level = if self.last_failure == why { log::Level::Debug } else { log::Level::Warn };
+        log::log!(level, "source: {}: {why}", self.camera);
+        self.last_failure = why.into();
+    }
+}
+
+/// As a recording.
+impl Pipe {
+    fn next_recorded(&mut self, stop: &AtomicBool) -> Result<Option<Frame>, PipeError> {
+        let Some(mut running) = self.running.take() else { return Ok(None) };
+        running.wait_from_now();
+        let mut bytes = self.pool.take();
+        while !stop.load(Ordering::Relaxed) {
+            match running.next(WAIT_SLICE, &mut bytes) {
+                Ok(Came::Nothing(_)) => {}
+                Ok(Came::Frame(_)) => {
+                    self.running = Some(running);
+                    return Ok(Some(self.recorded(bytes)));
+                }
+                // The end is told after what it cut off.
+                Ok(Came::End) if running.rest(&mut bytes).is_some() => {
+                    self.running = Some(running);
+                    return Ok(Some(self.recorded(bytes)));
+                }
+                Ok(Came::End) => return running.finish(&self.program).map(|()| None),
+                Ok(Came::Stalled(waited)) => {
+                    let wanted = format!("frame {}", self.next_index);
+                    return Err(running.silent(&self.program, waited, &wanted));
+                }
+                Err(source) => return Err(PipeError::Read { program: self.program.clone(), source }),
+            }
+        }
+        Ok(None)
+    }
+
+    fn recorded(&mut self, bytes: Vec<u8>) -> Frame {
+        let offset = Duration::try_from_secs_f64(self.next_index as f64 / self.config.frames_per_second);
+        let clock = self.clock.get_or_insert_with(|| FootageClock::start(false));
+        let captured_at = clock.reach(offset.unwrap_or_default(), &AtomicBool::new(false));
+        self.frame(captured_at, Instant::now(), bytes)
+    }
+}
+
+impl Source for Pipe {
+    fn next_frame(&mut self, stop: &AtomicBool) -> Result<Option<Frame>, SourceError> {
+        match self.live.clone() {
+            Some(live) => Ok(self.next_live(&live, stop)),
+            None => self
+                .next_recorded(stop)
+                .map_err(|error| SourceError::Pipe { camera: self.camera.clone(), source: Box::new(error) }),
+        }
+    }
+
+    fn live(&self) -> Option<Arc<Live>> {
+        self.live.clone()
+    }
+}
