@@ -4,6 +4,7 @@
 //! everything that can be wrong without touching a camera or a network.
 
 mod camera;
+mod model;
 
 use std::fs;
 use std::io;
@@ -16,10 +17,10 @@ use crate::calibrate::Criterion;
 use crate::decide::DecideConfig;
 use crate::drift::DriftConfig;
 use crate::health::HealthConfig;
-use crate::infer::{ExecutionProvider, NetworkOptions};
 use crate::self_test::SelfTestConfig;
 use crate::sink::SinkConfig;
 pub use camera::CameraConfig;
+pub use model::ModelConfig;
 
 /// A whole config file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,39 +51,6 @@ pub struct Config {
     /// `[sink.*]`.
     #[serde(default)]
     pub sink: SinkConfig,
-}
-
-/// `[model]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelConfig {
-    /// Folder of the model package.
-    pub package: PathBuf,
-    /// Execution providers, wanted first; all have to start.
-    #[serde(default = "default_execution_providers")]
-    pub execution_providers: Vec<ExecutionProvider>,
-    /// Whether a provider that is missing or does not start may be left out.
-    #[serde(default)]
-    pub fallback: bool,
-    /// Threads inside one inference; 0 leaves one processor core free.
-    #[serde(default)]
-    pub threads: usize,
-}
-
-fn default_execution_providers() -> Vec<ExecutionProvider> {
-    NetworkOptions::default().execution_providers
-}
-
-impl ModelConfig {
-    /// Defaults for a package.
-    pub fn new(package: &Path) -> Self {
-        Self {
-            package: package.into(),
-            execution_providers: default_execution_providers(),
-            fallback: false,
-            threads: 0,
-        }
-    }
 }
 
 /// `[score]`.
@@ -154,8 +122,8 @@ impl Config {
         if let Some((key, found, wanted)) = camera::wrong_value(&self.camera) {
             return wrong(&key, found, wanted);
         }
-        if self.model.execution_providers.is_empty() {
-            return wrong("model.execution_providers", "empty".into(), "at least one of cpu, cuda, tensorrt");
+        if let Some((key, found, wanted)) = self.model.wrong_value() {
+            return wrong(&format!("model.{key}"), found, wanted);
         }
         if let Some((key, found, wanted)) = self.health.wrong_value() {
             return wrong(&format!("health.{key}"), found, wanted);
@@ -279,6 +247,20 @@ mod tests {
     fn an_unknown_source_is_answered_with_the_sources_there_are() {
         let error = error_of("[[camera]]\n[camera.source.v5l2]\npath = \"a\"\n[model]\npackage = \"b\"\n");
         assert!(error.contains("line 2") && error.contains("`images`, `video`, `v4l2`, `pipe`"), "{error}");
+    }
+
+    #[test]
+    fn a_table_of_a_provider_is_checked_as_every_other() {
+        let error = |table: &str| {
+            error_of(&format!(
+                "[[camera]]\n[camera.source.images]\npath = \"a\"\n[model]\npackage = \"b\"\n[model.{table}\n"
+            ))
+        };
+        assert!(error("tensorrt]\nprecision = \"fp8\"").contains("`fp32`, `fp16`, `int8`"));
+        assert!(error("cuda]\ndevise = 1").contains("unknown field `devise`"));
+        assert!(
+            error("tensorrt]\ndla_core = 99").ends_with("model.tensorrt.dla_core is 99, wanted -1 (the GPU) to 15")
+        );
     }
 
     #[test]

@@ -3,12 +3,13 @@
 
 mod cameras;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::calibrate::{Criterion, Judge};
 use crate::config::ModelConfig;
-use crate::infer::{InferError, NetworkOptions, PRECISION};
-use crate::package::{Calibration, Package, PackageError};
+use crate::engines::{EngineError, Key, Store};
+use crate::infer::{ExecutionProvider, InferError};
+use crate::package::{Calibration, GOLDEN_TOLERANCE, Package, PackageError};
 use crate::pipeline::{Pipeline, PipelineError};
 use crate::score::ScoreName;
 use crate::self_test::{self, SelfTest, SelfTestError};
@@ -64,6 +65,12 @@ pub enum OpenError {
     /// The network does not open.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
+    /// TensorRT has no engine for it.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// ONNX Runtime cannot be loaded.
+    #[error(transparent)]
+    Infer(#[from] InferError),
     /// This machine computes something else than the package's maker.
     #[error(transparent)]
     SelfTest(#[from] SelfTestError),
@@ -113,7 +120,35 @@ pub struct Opened {
 /// # Errors
 /// No ONNX Runtime, no execution provider, a network that disagrees with its manifest, a failed self-test.
 pub fn open(package: &Package, config: &ModelConfig, scores: &[ScoreName]) -> Result<Opened, OpenError> {
-    let mut pipeline = open_pipeline(package, config, scores)?;
+    open_for(package, config, 1, scores)
+}
+
+/// Opens a package to calibrate it for an inference that it was not calibrated for: `package` comes back with the tolerance to which its
+/// golden outputs are held on this one. In FP32 that is the package's own. Other number formats are off by more, each by its
+/// own amount: the tolerance is twice what is found here, and what is further off than
+/// [`Precision::widest_tolerance`](crate::infer::Precision::widest_tolerance) is refused.
+///
+/// # Errors
+/// As [`open()`].
+pub fn open_to_calibrate(package: &mut Package, config: &ModelConfig, cameras: usize) -> Result<Opened, OpenError> {
+    let own = package.golden.tolerance.min(GOLDEN_TOLERANCE);
+    let widest = config.network_options(cameras).precision().widest_tolerance();
+    package.golden.tolerance = widest.unwrap_or(own);
+    let opened = open_for(package, config, cameras, &[])?;
+    if let Some(widest) = widest {
+        package.golden.tolerance = (2.0 * opened.self_test.largest_deviation).clamp(own, widest);
+    }
+    Ok(opened)
+}
+
+/// As [`open()`], for a network that so many cameras share.
+fn open_for(
+    package: &Package,
+    config: &ModelConfig,
+    cameras: usize,
+    scores: &[ScoreName],
+) -> Result<Opened, OpenError> {
+    let mut pipeline = open_pipeline(package, config, cameras, scores)?;
     let self_test = self_test::run(pipeline.network_mut(), &package.golden, &package.model(), Some(scores))?;
     log::info!(
         "infer: {} passed the self-test: {} inputs, largest deviation {:.1e}, tolerance {:.1e}",
@@ -125,9 +160,19 @@ pub fn open(package: &Package, config: &ModelConfig, scores: &[ScoreName]) -> Re
     Ok(Opened { pipeline, self_test })
 }
 
-fn open_pipeline(package: &Package, config: &ModelConfig, scores: &[ScoreName]) -> Result<Pipeline, PipelineError> {
-    let mut options =
-        NetworkOptions { execution_providers: config.execution_providers.clone(), threads: config.threads };
+fn open_pipeline(
+    package: &Package,
+    config: &ModelConfig,
+    cameras: usize,
+    scores: &[ScoreName],
+) -> Result<Pipeline, OpenError> {
+    let mut options = config.network_options(cameras);
+    if options.execution_providers.contains(&ExecutionProvider::TensorRt)
+        && ExecutionProvider::TensorRt.is_available()?
+    {
+        let key = Key::here(Path::new("/"), &package.model_onnx, &package.manifest, &options);
+        options.engines = Some(Store::of(&config.tensorrt)?.find(&key)?);
+    }
     loop {
         match Pipeline::open(package, &options, scores) {
             Err(PipelineError::Infer(
@@ -136,7 +181,7 @@ fn open_pipeline(package: &Package, config: &ModelConfig, scores: &[ScoreName]) 
                 log::warn!("infer: {error}; falling back, as [model] fallback allows");
                 options.execution_providers.retain(|other| *other != provider);
             }
-            outcome => return outcome,
+            outcome => return Ok(outcome?),
         }
     }
 }
@@ -155,7 +200,7 @@ pub fn judge(package: &Package, pipeline: &Pipeline, criterion: &Criterion) -> R
         return Err(not_calibrated());
     }
     let wanted = format!("{} on {}", calibration.precision, calibration.execution_provider);
-    let found = format!("{PRECISION} on {}", pipeline.execution_provider());
+    let found = format!("{} on {}", pipeline.precision(), pipeline.execution_provider());
     if wanted != found {
         return Err(OpenError::OtherInference { found, wanted });
     }

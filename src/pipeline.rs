@@ -7,7 +7,7 @@ use image::RgbImage;
 use ndarray::ArrayView4;
 
 use crate::decode::Picture;
-use crate::infer::{ExecutionProvider, InferError, Network, NetworkOptions, NetworkOutputs};
+use crate::infer::{ExecutionProvider, InferError, Network, NetworkOptions, NetworkOutputs, Precision};
 use crate::package::{InputSpec, Package};
 use crate::preprocess::{PreprocessError, Preprocessor};
 use crate::score::{Score, ScoreError, ScoreName, Scorers};
@@ -114,6 +114,16 @@ impl Pipeline {
     /// The execution provider that the network runs on.
     pub fn execution_provider(&self) -> ExecutionProvider {
         self.network.execution_provider()
+    }
+
+    /// The number format that the network runs in.
+    pub fn precision(&self) -> Precision {
+        self.network.precision()
+    }
+
+    /// How the network was asked to run.
+    pub fn network_options(&self) -> &NetworkOptions {
+        self.network.options()
     }
 
     /// The network, for a self-test.

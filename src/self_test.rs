@@ -91,9 +91,14 @@ pub fn run(
     let names: Vec<ScoreName> =
         golden.scores.keys().copied().filter(|name| only.is_none_or(|only| only.contains(name))).collect();
     let mut scorers = Scorers::new(&names, model)?;
-    let outputs = network.run(golden.inputs.view())?;
-    let largest_deviation = compare(golden, 0, &outputs, &mut scorers)?;
-    Ok(SelfTest { inputs: outputs.count(), largest_deviation })
+    let at_once = network.largest_batch().unwrap_or(usize::MAX).min(golden.count()).max(1);
+    let mut largest_deviation: f32 = 0.0;
+    for first in (0..golden.count()).step_by(at_once) {
+        let inputs = Slice::from(first..(first + at_once).min(golden.count()));
+        let outputs = network.run(golden.inputs.slice_axis(Axis(0), inputs))?;
+        largest_deviation = largest_deviation.max(compare(golden, first, &outputs, &mut scorers)?);
+    }
+    Ok(SelfTest { inputs: golden.count(), largest_deviation })
 }
 
 /// Runs one golden input, by itself as a frame is, through a network and the scorers of its package, which are at work. Gives

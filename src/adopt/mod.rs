@@ -29,19 +29,17 @@ pub use input::{Axes, Preprocessing};
 pub use list::{Listed, list};
 pub use propose::{Proposal, propose};
 
-use crate::infer::{ExecutionProvider, Network, NetworkOptions, PRECISION};
+use crate::infer::{ExecutionProvider, Network, NetworkOptions, Precision};
 use crate::onnx::Model;
-use crate::package::{Calibration, Golden, Head, InputSpec, LocalSpec, Manifest, OutputSpec, SCHEMA, sha256_hex};
+use crate::package::{
+    Calibration, GOLDEN_TOLERANCE, Golden, Head, InputSpec, LocalSpec, Manifest, OutputSpec, SCHEMA, sha256_hex,
+};
 use crate::score::Fitted;
 use crate::self_test::SelfTestError;
 use crate::view::ViewConfig;
 use crate::{score, self_test, synthetic};
 use measure::{Measured, Wanted, measure};
 use surgery::{Local, Outputs, Surgery};
-
-/// As in packages from `oodwatch-export`: other processors round differently by some 1e-5, wrong weights or inputs
-/// differ by far more than this.
-const GOLDEN_TOLERANCE: f32 = 5e-4;
 
 /// What the caller says about a network.
 #[derive(Debug, Clone, Default)]
@@ -166,7 +164,7 @@ fn uncalibrated(head: Option<Head>) -> Calibration {
         fusions: BTreeMap::new(),
         images: 0,
         origin: "not calibrated".into(),
-        precision: PRECISION.into(),
+        precision: Precision::Fp32.to_string(),
         execution_provider: ExecutionProvider::Cpu.to_string(),
     }
 }

@@ -4,10 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use ndarray::{Axis, Slice};
 use oodwatch::board::Board;
 use oodwatch::config::Config;
 use oodwatch::decode::decode;
-use oodwatch::open::{self, CalibratedPackage};
+use oodwatch::infer::{self, ExecutionProvider};
+use oodwatch::open::{self, CalibratedPackage, OpenedCameras};
+use oodwatch::package::Package;
 use oodwatch::sink::Sinks;
 use oodwatch::source::{self, ImagesConfig, SourceConfig};
 
@@ -67,6 +70,7 @@ fn tell_board(config: &Config) -> anyhow::Result<()> {
 fn check_model(config: &Config) -> anyhow::Result<()> {
     let opened = open::open_cameras(config)?;
     lines::text(&format!("ok  package  {} {}", config.model.package.display(), opened.model_id))?;
+    tell_inference(config, &opened)?;
     for calibration in &opened.calibrations {
         if calibration.id != opened.model_id {
             lines::text(&format!("ok  package  {} {}", calibration.dir.display(), calibration.id))?;
@@ -76,11 +80,31 @@ fn check_model(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Which ONNX Runtime there is, what it can do, and what does how much of this network.
+fn tell_inference(config: &Config, opened: &OpenedCameras) -> anyhow::Result<()> {
+    if let Some(runtime) = infer::runtime() {
+        let mut has = Vec::new();
+        for provider in ExecutionProvider::ALL {
+            if provider.is_available()? {
+                has.push(provider.as_str());
+            }
+        }
+        let (path, build) = (runtime.path.display(), runtime.build);
+        lines::text(&format!("ok  infer    ONNX Runtime {path} ({build}) has {}", has.join(", ")))?;
+    }
+    let Some(first) = opened.calibrations.first() else { return Ok(()) };
+    let package = Package::open(&config.model.package)?;
+    let input = first.golden.inputs.slice_axis(Axis(0), Slice::from(0..1));
+    let options = opened.pipeline.network_options();
+    let placement = infer::placement(&package.model_onnx, &package.manifest, options, input)?;
+    lines::text(&format!("ok  infer    nodes of the network: {placement}"))
+}
+
 fn tell_calibration(config: &Config, by: &CalibratedPackage) -> anyhow::Result<()> {
     let (inputs, deviation) = (by.self_test.inputs, by.self_test.largest_deviation);
     lines::text(&format!(
-        "ok  infer    {}: {inputs} golden inputs, largest deviation {deviation:.1e} of {:.1e}",
-        by.execution_provider, by.tolerance
+        "ok  infer    {}, {}: {inputs} golden inputs, largest deviation {deviation:.1e} of {:.1e}",
+        by.execution_provider, by.precision, by.tolerance
     ))?;
     let calibration = by.judge.calibration();
     let threshold = match calibration.per_class {

@@ -9,6 +9,7 @@ use oodwatch::adopt::AdoptError;
 use oodwatch::calibrate::{CalibrateError, FootageError};
 use oodwatch::config::{CameraConfig, Config, ConfigError};
 use oodwatch::decide::DecideError;
+use oodwatch::engines::EngineError;
 use oodwatch::evidence::EvidenceError;
 use oodwatch::fit::FitError;
 use oodwatch::infer::InferError;
@@ -154,6 +155,8 @@ fn code(error: &anyhow::Error) -> u8 {
         error.downcast_ref().map(|_: &SourceError| SOURCE),
         error.downcast_ref().map(of_open),
         error.downcast_ref().map(of_pipeline),
+        error.downcast_ref().map(of_infer),
+        error.downcast_ref().map(of_engine),
         error.downcast_ref().map(of_monitor),
         error.downcast_ref().map(of_process),
         error.downcast_ref().map(of_evidence),
@@ -247,7 +250,8 @@ fn of_open(error: &OpenError) -> u8 {
         OpenError::Package(error) => of_package(error),
         OpenError::Calibration { source, .. } => of_open(source),
         OpenError::Pipeline(error) => of_pipeline(error),
-        OpenError::SelfTest(SelfTestError::Infer(error)) => of_infer(error),
+        OpenError::Engine(error) => of_engine(error),
+        OpenError::Infer(error) | OpenError::SelfTest(SelfTestError::Infer(error)) => of_infer(error),
         OpenError::SelfTest(SelfTestError::Score(error)) => of_score(error),
         OpenError::SelfTest(SelfTestError::Differs { .. }) | OpenError::OtherInference { .. } => INFERENCE,
         OpenError::NotCalibrated { .. }
@@ -271,6 +275,15 @@ fn of_infer(error: &InferError) -> u8 {
         InferError::Threads { .. } => USAGE,
         error if error.blames_package() => PACKAGE,
         _ => INFERENCE,
+    }
+}
+
+fn of_engine(error: &EngineError) -> u8 {
+    match error {
+        EngineError::NoFolder => USAGE,
+        EngineError::Write { .. } => OTHER,
+        EngineError::Infer(error) => of_infer(error),
+        EngineError::NotBuilt { .. } | EngineError::Nothing => INFERENCE,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod bench;
+mod build_engine;
 mod calibrate;
 mod cameras;
 mod check;
@@ -60,6 +61,8 @@ pub(crate) enum Command {
     Init(init::Arguments),
     /// Find everything that `run` would refuse, before it runs
     Check(check::Arguments),
+    /// Have TensorRT build the engine of a config's network, which `run` wants to find
+    BuildEngine(build_engine::Arguments),
     /// List the cameras of this machine
     Cameras(cameras::Arguments),
     /// Measure every stage of the way of a frame
@@ -85,6 +88,7 @@ impl Command {
             Self::Adopt(arguments) => adopt::run(&arguments),
             Self::Init(arguments) => init::run(&arguments),
             Self::Check(arguments) => check::run(&arguments),
+            Self::BuildEngine(arguments) => build_engine::run(&arguments),
             Self::Cameras(arguments) => cameras::run(&arguments),
             Self::Bench(arguments) => bench::run(&arguments),
             Self::Evidence(arguments) => evidence::run(&arguments),

@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     /// Score to compute, or a fusion such as 'fisher(energy,knn)'; may be given several times [default: energy]
     #[arg(long = "score", value_name = "NAME")]
     scores: Vec<Criterion>,
-    /// Execution provider: cpu, cuda or tensorrt
+    /// Execution provider: cpu, xnnpack, cuda or tensorrt
     #[arg(long, value_name = "NAME", default_value = "cpu")]
     execution_provider: ExecutionProvider,
     /// Pictures, folders of pictures, or - for a list of paths on stdin

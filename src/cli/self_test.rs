@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ArgGroup;
 use oodwatch::config::ModelConfig;
-use oodwatch::infer::{ExecutionProvider, PRECISION};
+use oodwatch::infer::ExecutionProvider;
 use oodwatch::open;
 use oodwatch::package::Package;
 use oodwatch::score::ScoreName;
@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     /// The file that it was given with --pid-file
     #[arg(long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
-    /// Execution provider to test with --model: cpu, cuda or tensorrt
+    /// Execution provider to test with --model: cpu, xnnpack, cuda or tensorrt
     #[arg(long, value_name = "NAME", default_value = "cpu")]
     execution_provider: ExecutionProvider,
 }
@@ -52,8 +52,9 @@ fn test_here(model: PathBuf, execution_provider: ExecutionProvider) -> anyhow::R
     let config = ModelConfig { execution_providers: vec![execution_provider], ..ModelConfig::new(&model) };
     let opened = open::open(&package, &config, &scores)?;
     lines::text(&format!(
-        "ok  infer    {}, {PRECISION}: {} golden inputs, {} scores, largest deviation {:.1e} of {:.1e}",
+        "ok  infer    {}, {}: {} golden inputs, {} scores, largest deviation {:.1e} of {:.1e}",
         opened.pipeline.execution_provider(),
+        opened.pipeline.precision(),
         opened.self_test.inputs,
         scores.len(),
         opened.self_test.largest_deviation,

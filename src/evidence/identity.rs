@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::EvidenceError;
 use crate::config::{CameraConfig, Config};
-use crate::infer::{PRECISION, runtime};
+use crate::infer::runtime;
 use crate::open::CalibratedPackage;
 use crate::package::{MANIFEST_FILE, Package, sha256_hex};
 use crate::view::ViewConfig;
@@ -102,7 +102,7 @@ impl Identity {
             camera: camera.name.clone(),
             settings: settings(config),
             view: camera.view.clone(),
-            precision: PRECISION,
+            precision: config.model.network_options(config.camera.len()).precision().as_str(),
             execution_provider: by.map(|by| by.execution_provider.to_string()),
             onnx_runtime: OnnxRuntime::in_use(),
         })

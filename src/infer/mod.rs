@@ -3,7 +3,9 @@
 //! Opening a network compares its inputs and outputs with its manifest, once; [`Network::run`] then trusts them.
 
 mod library;
+mod options;
 mod outputs;
+mod placement;
 mod probe;
 mod provider;
 
@@ -11,18 +13,19 @@ use std::path::PathBuf;
 
 use ndarray::ArrayView4;
 use ort::session::Session;
+use ort::session::builder::SessionBuilder;
 use ort::value::{TensorElementType, TensorRef, ValueType};
 
 use crate::package::{InputSpec, Manifest, OutputSpec, Package};
 
 pub use library::{LIBRARY_VARIABLE, Runtime, runtime};
+use options::Shapes;
+pub use options::{CudaConfig, Precision, ProviderOptions, TensorRtConfig, XnnpackConfig};
 pub use outputs::NetworkOutputs;
 pub(crate) use outputs::row;
+pub use placement::{Placement, placement};
 pub use probe::Probe;
 pub use provider::{ExecutionProvider, UnknownProvider};
-
-/// Number format of the inference of this build; calibrations carry it.
-pub const PRECISION: &str = "fp32";
 
 /// Why a network could not be opened or run.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +57,27 @@ pub enum InferError {
         /// ONNX Runtime's word on it.
         source: ort::Error,
     },
+    /// The execution providers that were asked for cannot do all of the network.
+    #[error(
+        "execution providers {providers} cannot do all of the network, and cpu is not among them; add \"cpu\" to \
+         [model] execution_providers to let the processor do the rest (`oodwatch check` then says how much that is); \
+         ONNX Runtime says: {source}"
+    )]
+    Partial {
+        /// Those asked for.
+        providers: String,
+        /// ONNX Runtime's word on it.
+        source: ort::Error,
+    },
+    /// Integers were asked for, and the network has none.
+    #[error(
+        "model.tensorrt.precision is int8, and model.onnx has no QuantizeLinear and DequantizeLinear nodes; only a \
+         network that was quantised (QDQ) runs in int8"
+    )]
+    NotQuantised,
+    /// What ONNX Runtime wrote down about a run cannot be read.
+    #[error("ONNX Runtime's profile of a run: {0}")]
+    Profile(String),
     /// More threads than any processor core could serve.
     #[error("{found} threads are too many: this machine has {cores} processor cores")]
     Threads {
@@ -63,7 +87,7 @@ pub enum InferError {
         cores: usize,
     },
     /// No execution provider was named.
-    #[error("no execution provider is named; wanted at least one of cpu, cuda, tensorrt")]
+    #[error("no execution provider is named; wanted at least one of cpu, xnnpack, cuda, tensorrt")]
     NoProvider,
     /// ONNX Runtime cannot read the network.
     #[error("model.onnx: ONNX Runtime cannot open it: {0}")]
@@ -113,15 +137,51 @@ impl InferError {
 /// How a network is to be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkOptions {
-    /// Wanted first; each must start. ONNX Runtime gives a later one what an earlier one cannot do.
+    /// Wanted first; each must start. ONNX Runtime gives a later one what an earlier one cannot do; the processor gets nothing
+    /// unless it is among them.
     pub execution_providers: Vec<ExecutionProvider>,
+    /// What each of them is told.
+    pub provider_options: ProviderOptions,
     /// Threads inside one inference; 0 leaves one processor core free.
     pub threads: usize,
+    /// Cameras that share the network: a TensorRT engine is built for batches of one picture to one of each.
+    pub cameras: usize,
+    /// Folder in which TensorRT finds its engines and leaves new ones; none keeps nothing.
+    pub engines: Option<PathBuf>,
 }
 
 impl Default for NetworkOptions {
     fn default() -> Self {
-        Self { execution_providers: vec![ExecutionProvider::Cpu], threads: 0 }
+        Self {
+            execution_providers: vec![ExecutionProvider::Cpu],
+            provider_options: ProviderOptions::default(),
+            threads: 0,
+            cameras: 1,
+            engines: None,
+        }
+    }
+}
+
+impl NetworkOptions {
+    /// Number format of the inference: that of the provider wanted first.
+    pub fn precision(&self) -> Precision {
+        match self.execution_providers.first() {
+            Some(ExecutionProvider::TensorRt) => self.provider_options.tensorrt.precision,
+            _ => Precision::Fp32,
+        }
+    }
+
+    /// Most pictures in one batch; none where any number is as good.
+    fn largest_batch(&self) -> Option<usize> {
+        self.execution_providers.contains(&ExecutionProvider::TensorRt).then_some(self.cameras.max(1))
+    }
+
+    fn allows(&self, provider: ExecutionProvider) -> bool {
+        self.execution_providers.contains(&provider)
+    }
+
+    fn names(&self) -> String {
+        self.execution_providers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -132,6 +192,7 @@ pub struct Network {
     output: OutputSpec,
     classes: usize,
     execution_provider: ExecutionProvider,
+    options: NetworkOptions,
 }
 
 impl Network {
@@ -150,12 +211,14 @@ impl Network {
     /// As [`Network::open`].
     pub fn from_onnx(onnx: &[u8], manifest: &Manifest, options: &NetworkOptions) -> Result<Self, InferError> {
         let execution_provider = *options.execution_providers.first().ok_or(InferError::NoProvider)?;
+        let shapes = shapes(&manifest.input, options);
         let network = Self {
-            session: open_session(onnx, options)?,
+            session: open_session(onnx, options, shapes)?,
             input: manifest.input.clone(),
             output: manifest.output.clone(),
             classes: manifest.class_count(),
             execution_provider,
+            options: options.clone(),
         };
         network.check_inputs()?;
         network.check_outputs()?;
@@ -165,6 +228,21 @@ impl Network {
     /// The execution provider that was asked for first, and that started.
     pub fn execution_provider(&self) -> ExecutionProvider {
         self.execution_provider
+    }
+
+    /// Number format that it runs in.
+    pub fn precision(&self) -> Precision {
+        self.options.precision()
+    }
+
+    /// How it was asked to run.
+    pub fn options(&self) -> &NetworkOptions {
+        &self.options
+    }
+
+    /// Most pictures that it takes at once; none for any number.
+    pub fn largest_batch(&self) -> Option<usize> {
+        self.options.largest_batch()
     }
 
     /// Runs a batch [N, 3, H, W] of preprocessed pictures; N is free.
@@ -203,23 +281,56 @@ impl Network {
     }
 }
 
-fn open_session(onnx: &[u8], options: &NetworkOptions) -> Result<Session, InferError> {
+/// What an engine is built for.
+fn shapes<'a>(input: &'a InputSpec, options: &NetworkOptions) -> Shapes<'a> {
+    Shapes { input: &input.name, chw: input.chw(), largest_batch: options.largest_batch().unwrap_or(1) }
+}
+
+fn open_session(onnx: &[u8], options: &NetworkOptions, shapes: Shapes<'_>) -> Result<Session, InferError> {
+    commit(builder(onnx, options, shapes)?, onnx, options)
+}
+
+/// A session that is set up but has no network yet.
+fn builder(onnx: &[u8], options: &NetworkOptions, shapes: Shapes<'_>) -> Result<SessionBuilder, InferError> {
     let threads = threads(options.threads)?;
+    if options.precision() == Precision::Int8 && !is_quantised(onnx) {
+        return Err(InferError::NotQuantised);
+    }
     let environment = library::environment()?;
+    let runtime = |error: ort::Error<SessionBuilder>| InferError::Runtime(forget_builder(error));
     let mut builder = Session::builder(&environment).map_err(InferError::Runtime)?;
     for provider in &options.execution_providers {
-        let dispatch = provider.dispatch()?;
+        let dispatch = provider.dispatch(options, threads, shapes, options.engines.as_deref())?;
         builder = builder
             .with_execution_providers([dispatch])
             .map_err(|error| InferError::ProviderFailed { provider: *provider, source: forget_builder(error) })?;
     }
-    builder = builder
-        .with_intra_threads(threads)
-        .map_err(|error| InferError::Runtime(forget_builder(error)))?
-        // Spinning threads would take the robot's other programs their processor for microseconds of gain.
-        .with_intra_op_spinning(false)
-        .map_err(|error| InferError::Runtime(forget_builder(error)))?;
-    builder.commit_from_memory(onnx).map_err(InferError::Model)
+    if !options.allows(ExecutionProvider::Cpu) {
+        // Without this, ONNX Runtime gives the processor what no other provider can do, and says nothing.
+        builder = builder.with_disable_cpu_fallback().map_err(runtime)?;
+    }
+    // Spinning threads would take the robot's other programs their processor for microseconds of gain.
+    builder.with_intra_threads(threads).map_err(runtime)?.with_intra_op_spinning(false).map_err(runtime)
+}
+
+fn commit(mut builder: SessionBuilder, onnx: &[u8], options: &NetworkOptions) -> Result<Session, InferError> {
+    builder.commit_from_memory(onnx).map_err(|source| match options.execution_providers.first() {
+        // session_state.cc, since 1.15: "This session contains graph nodes that are assigned to the default CPU EP, but fallback
+        // to CPU EP has been explicitly disabled by the user."
+        _ if source.message().contains("fallback to CPU EP") => {
+            InferError::Partial { providers: options.names(), source }
+        }
+        Some(provider) if *provider != ExecutionProvider::Cpu => {
+            InferError::ProviderFailed { provider: *provider, source }
+        }
+        _ => InferError::Model(source),
+    })
+}
+
+/// Whether a network says by QuantizeLinear and DequantizeLinear where it computes in integers.
+fn is_quantised(onnx: &[u8]) -> bool {
+    let has = |model: &crate::onnx::Model<'_>, op: &str| model.graph.nodes.iter().any(|node| node.op == op);
+    crate::onnx::Model::parse(onnx).is_ok_and(|model| has(&model, "QuantizeLinear") && has(&model, "DequantizeLinear"))
 }
 
 /// An ort error without the session builder that it would hand back.
@@ -269,3 +380,6 @@ fn check_outlet(
         wanted: format!("Tensor<f32>({})", axes(wanted).join(", ")),
     })
 }
+
+#[cfg(test)]
+mod tests;

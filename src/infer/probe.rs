@@ -4,6 +4,7 @@ use ndarray::{ArrayD, ArrayView4, IxDyn};
 use ort::session::{Session, SessionOutputs};
 use ort::value::TensorRef;
 
+use super::options::Shapes;
 use super::{InferError, NetworkOptions, open_session};
 
 /// An opened network whose outputs may have any shape. On the processor.
@@ -17,7 +18,9 @@ impl Probe {
     /// # Errors
     /// ONNX Runtime is missing, or cannot read the network.
     pub fn open(onnx: &[u8]) -> Result<Self, InferError> {
-        Ok(Self { session: open_session(onnx, &NetworkOptions::default())? })
+        // On the processor no engine is built, so that its shapes are of no account.
+        let shapes = Shapes { input: "", chw: [0; 3], largest_batch: 1 };
+        Ok(Self { session: open_session(onnx, &NetworkOptions::default(), shapes)? })
     }
 
     /// Runs a batch [N, 3, H, W] through the input of that name; gives all outputs, which must be of f32, in the file's

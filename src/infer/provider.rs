@@ -1,12 +1,14 @@
 //! The hardware back ends of ONNX Runtime that the config may ask for.
 
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
-use ort::ep::{self, ExecutionProvider as _, ExecutionProviderDispatch};
+use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider, ExecutionProvider as _, ExecutionProviderDispatch};
 use serde::{Deserialize, Serialize};
 
-use super::InferError;
+use super::options::{KeyValues, Shapes};
+use super::{InferError, NetworkOptions};
 
 /// A hardware back end of ONNX Runtime, by the name in configs and packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -14,6 +16,8 @@ use super::InferError;
 pub enum ExecutionProvider {
     /// The processor.
     Cpu,
+    /// The processor, by Google's XNNPACK; only in builds of ONNX Runtime that have it.
+    Xnnpack,
     /// NVIDIA CUDA.
     Cuda,
     /// NVIDIA TensorRT.
@@ -22,34 +26,58 @@ pub enum ExecutionProvider {
 
 impl ExecutionProvider {
     /// Every provider of this build.
-    pub const ALL: &[Self] = &[Self::Cpu, Self::Cuda, Self::TensorRt];
+    pub const ALL: &[Self] = &[Self::Cpu, Self::Xnnpack, Self::Cuda, Self::TensorRt];
 
     /// The name in configs and packages.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
+            Self::Xnnpack => "xnnpack",
             Self::Cuda => "cuda",
             Self::TensorRt => "tensorrt",
         }
     }
 
-    /// What ort registers; a provider that cannot start is an error, never a silent step down to the processor.
-    pub(super) fn dispatch(self) -> Result<ExecutionProviderDispatch, InferError> {
-        let available = match self {
+    /// Whether the loaded ONNX Runtime was built with it; whether it starts is another matter.
+    ///
+    /// # Errors
+    /// ONNX Runtime cannot be loaded, or does not say.
+    pub fn is_available(self) -> Result<bool, InferError> {
+        super::library::environment()?;
+        match self {
             Self::Cpu => Ok(true),
+            Self::Xnnpack => ep::XNNPACK::is_available(),
             Self::Cuda => ep::CUDA::is_available(),
             Self::TensorRt => ep::TensorRT::is_available(),
-        };
-        if !available.map_err(InferError::Runtime)? {
+        }
+        .map_err(InferError::Runtime)
+    }
+
+    /// What ort registers; a provider that cannot start is an error, never a silent step down to the processor. Engines of
+    /// TensorRT are kept in `engines`, where there is one.
+    pub(super) fn dispatch(
+        self,
+        options: &NetworkOptions,
+        threads: usize,
+        shapes: Shapes<'_>,
+        engines: Option<&Path>,
+    ) -> Result<ExecutionProviderDispatch, InferError> {
+        if !self.is_available()? {
             return Err(InferError::ProviderMissing { provider: self });
         }
+        let tables = &options.provider_options;
         Ok(match self {
             Self::Cpu => ep::CPU::default().build(),
-            Self::Cuda => ep::CUDA::default().build(),
-            Self::TensorRt => ep::TensorRT::default().build(),
+            Self::Xnnpack => told(ep::XNNPACK::default(), tables.xnnpack.key_values(threads)).build(),
+            Self::Cuda => told(ep::CUDA::default(), tables.cuda.key_values()).build(),
+            Self::TensorRt => told(ep::TensorRT::default(), tables.tensorrt.key_values(shapes, engines)).build(),
         }
         .error_on_failure())
     }
+}
+
+fn told<P: ArbitrarilyConfigurableExecutionProvider>(provider: P, options: KeyValues) -> P {
+    options.into_iter().fold(provider, |provider, (key, value)| provider.with_arbitrary_config(key, value))
 }
 
 impl fmt::Display for ExecutionProvider {
@@ -60,7 +88,7 @@ impl fmt::Display for ExecutionProvider {
 
 /// An execution provider was asked for by a name that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("execution provider {found:?} is unknown; there are cpu, cuda, tensorrt")]
+#[error("execution provider {found:?} is unknown; there are cpu, xnnpack, cuda, tensorrt")]
 pub struct UnknownProvider {
     /// The name asked for.
     pub found: String,

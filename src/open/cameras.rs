@@ -6,10 +6,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{OpenError, Opened, judge, open};
+use super::{OpenError, Opened, judge, open_for};
 use crate::calibrate::Judge;
 use crate::config::{CameraConfig, Config};
-use crate::infer::ExecutionProvider;
+use crate::infer::{ExecutionProvider, Precision};
 use crate::package::{Golden, MODEL_FILE, Manifest, Package};
 use crate::pipeline::{FittedScores, Lens, Pipeline, PipelineError};
 use crate::self_test::{self, SelfTest};
@@ -26,6 +26,8 @@ pub struct CalibratedPackage {
     pub classes: Vec<String>,
     /// Execution provider of the network.
     pub execution_provider: ExecutionProvider,
+    /// Number format of the network.
+    pub precision: Precision,
     /// What the golden vectors of this package found.
     pub self_test: SelfTest,
     /// How far they may deviate.
@@ -39,18 +41,13 @@ pub struct CalibratedPackage {
 }
 
 impl CalibratedPackage {
-    fn new(
-        package: &Package,
-        execution_provider: ExecutionProvider,
-        self_test: SelfTest,
-        fitted: FittedScores,
-        judge: Judge,
-    ) -> Self {
+    fn new(package: &Package, pipeline: &Pipeline, self_test: SelfTest, fitted: FittedScores, judge: Judge) -> Self {
         Self {
             dir: package.dir.clone(),
             id: package.id.clone(),
             classes: package.manifest.classes.clone(),
-            execution_provider,
+            execution_provider: pipeline.execution_provider(),
+            precision: pipeline.precision(),
             self_test,
             tolerance: package.golden.tolerance,
             golden: Arc::new(package.golden.clone()),
@@ -102,15 +99,14 @@ pub fn open_cameras(config: &Config) -> Result<OpenedCameras, OpenError> {
     }
     let scores = config.score.name.scores();
     let Opened { mut pipeline, self_test } =
-        open(used[0], &config.model, scores).map_err(in_package(&model, used[0]))?;
+        open_for(used[0], &config.model, config.camera.len(), scores).map_err(in_package(&model, used[0]))?;
     let mut at_work = vec![(FittedScores::default(), self_test)];
     for package in &used[1..] {
         at_work.push(add(&mut pipeline, package).map_err(in_package(&model, package))?);
     }
     let calibrations = used.iter().zip(at_work).map(|(package, (fitted, self_test))| {
         let judge = judge(package, &pipeline, &config.score.name).map_err(in_package(&model, package))?;
-        let execution_provider = pipeline.execution_provider();
-        Ok(CalibratedPackage::new(package, execution_provider, self_test, fitted, judge))
+        Ok(CalibratedPackage::new(package, &pipeline, self_test, fitted, judge))
     });
     let calibrations = calibrations.collect::<Result<_, OpenError>>()?;
     let lenses = config.camera.iter().map(|camera| pipeline.add_lens(&camera.view));

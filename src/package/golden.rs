@@ -13,6 +13,10 @@ use super::{Calibration, GOLDEN_FILE, Manifest, PackageError};
 use crate::infer::{NetworkOutputs, row};
 use crate::score::{Model, Outputs, ScoreError, ScoreName, Scorers};
 
+/// The tolerance of golden outputs in new packages: |got - want| <= tolerance * (1 + |want|). Other processors round
+/// differently by some 1e-5, wrong weights or inputs differ by far more than this.
+pub const GOLDEN_TOLERANCE: f32 = 5e-4;
+
 /// Inputs and what the network makes of them. N is the number of inputs, at least one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Golden {

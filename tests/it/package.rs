@@ -125,6 +125,41 @@ fn an_execution_provider_that_is_not_there_is_code_5_not_a_silent_step_down() {
 }
 
 #[test]
+fn check_says_which_onnx_runtime_there_is_and_what_does_how_much_of_the_network() {
+    if !have(&[Tool::OnnxRuntime]) {
+        return;
+    }
+    let bench = Bench::new();
+    bench.pictures("pictures", 0, 1, known);
+    bench.config("[camera.source.images]\npath = \"pictures\"");
+    let said = bench.run(&["check", "--config", "config.toml"]).expect(0, &[]).stdout;
+    let line = |start: &str| said.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{said}"));
+    assert!(line("ok  infer    ONNX Runtime ").contains(" has cpu"), "{said}");
+    assert!(line("ok  infer    nodes of the network: ").ends_with(" on CPUExecutionProvider"), "{said}");
+}
+
+#[test]
+fn an_engine_is_built_for_tensorrt_alone_and_where_that_is_missing_nothing_is() {
+    if !have(&[Tool::OnnxRuntime]) {
+        return;
+    }
+    let bench = Bench::new();
+    bench.pictures("pictures", 0, 1, known);
+    let config = bench.config("[camera.source.images]\npath = \"pictures\"");
+    bench.run(&["build-engine", "--config", "config.toml"]).expect(2, &["only tensorrt builds engines"]);
+    let text = std::fs::read_to_string(&config).unwrap();
+    let tensorrt = "[model]\nexecution_providers = [\"tensorrt\", \"cpu\"]\n";
+    std::fs::write(&config, text.replace("[model]\n", tensorrt)).unwrap();
+    // On a machine that has TensorRT this would build an engine, in minutes.
+    if bench.run(&["check", "--config", "config.toml"]).stderr.contains("is not in this ONNX Runtime") {
+        bench
+            .run(&["build-engine", "--config", "config.toml"])
+            .expect(5, &["execution provider tensorrt is not in this"]);
+        bench.run(&["run", "--config", "config.toml"]).expect(5, &["execution provider tensorrt is not in this"]);
+    }
+}
+
+#[test]
 fn the_plain_network_and_onnx_runtime_agree() {
     if !have(&[Tool::OnnxRuntime]) {
         return;

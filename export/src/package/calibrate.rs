@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use oodwatch::calibrate::{ScoreCalibration, Target};
-use oodwatch::infer::{Network, PRECISION};
+use oodwatch::infer::{Network, Precision};
 use oodwatch::package::{Calibration, Head};
 use oodwatch::preprocess::Preprocessor;
 use oodwatch::score::{Fitted, Model, Parameters, ScoreName, Scorers};
@@ -59,7 +59,7 @@ pub(super) fn calibrate(
         fitted,
         images: wanted.indices.len(),
         origin: wanted.origin,
-        precision: PRECISION.into(),
+        precision: Precision::Fp32.to_string(),
         execution_provider: network.execution_provider().to_string(),
     };
     Ok(Calibrated { calibration, accuracy: scored.accuracy })

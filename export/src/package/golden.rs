@@ -11,15 +11,11 @@ use crate::trained::Trained;
 /// Number of golden pictures.
 const COUNT: usize = 8;
 
-/// |got - want| <= tolerance * (1 + |want|). Parity with libtorch allows 1e-4, other processors round
-/// differently by some 1e-5; wrong weights or inputs differ by far more than both.
-const TOLERANCE: f32 = 5e-4;
-
 /// Makes the pictures, runs them through libtorch, and computes the calibrated scores of what comes out.
 pub(super) fn golden(trained: &Trained, manifest: &Manifest, calibration: &Calibration) -> Result<Golden, ExportError> {
     let inputs = inputs(&trained.input)?;
     let outputs = trained.outputs(&trained.forward(inputs.view()))?;
-    Ok(Golden::new(inputs, outputs, TOLERANCE, manifest, calibration)?)
+    Ok(Golden::new(inputs, outputs, GOLDEN_TOLERANCE, manifest, calibration)?)
 }
 
 /// The golden pictures, prepared as the runtime does it: [N, 3, H, W].

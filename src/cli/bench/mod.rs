@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     /// Measure at most this many frames
     #[arg(long, value_name = "N", default_value = "300", value_parser = positive)]
     frames: usize,
-    /// Execution provider: cpu, cuda or tensorrt
+    /// Execution provider: cpu, xnnpack, cuda or tensorrt
     #[arg(long, value_name = "NAME", default_value = "cpu")]
     execution_provider: ExecutionProvider,
     /// Threads inside one inference; 0 leaves one processor core free

@@ -10,8 +10,8 @@ mod view;
 use std::path::{Path, PathBuf};
 
 use oodwatch::calibrate::{self, Calibrated, Criterion, Fusion, Order, Target, Wanted};
-use oodwatch::config::ModelConfig;
-use oodwatch::infer::{ExecutionProvider, PRECISION};
+use oodwatch::config::{Config, ModelConfig};
+use oodwatch::infer::ExecutionProvider;
 use oodwatch::open;
 use oodwatch::package::{self, Calibration, Manifest, Package};
 use oodwatch::score::{Parameters, ScoreName};
@@ -84,9 +84,9 @@ pub(crate) struct Arguments {
     /// Use at most this many frames, from the start
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_frames: Option<u64>,
-    /// Execution provider: cpu, cuda or tensorrt
-    #[arg(long, value_name = "NAME", default_value = "cpu")]
-    pub(super) execution_provider: ExecutionProvider,
+    /// Execution provider: cpu, xnnpack, cuda or tensorrt [default: those of --config, or cpu]
+    #[arg(long, value_name = "NAME")]
+    pub(super) execution_provider: Option<ExecutionProvider>,
 }
 
 impl Arguments {
@@ -117,7 +117,7 @@ impl Arguments {
             out: PathBuf::new(),
             force: false,
             max_frames: None,
-            execution_provider: ExecutionProvider::Cpu,
+            execution_provider: None,
         }
     }
 }
@@ -133,7 +133,7 @@ fn order(text: &str) -> Result<Order, String> {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let target = Target { rate: arguments.false_alarm_rate, confidence: arguments.confidence }.check()?;
     package::check_place(&arguments.out, arguments.force)?;
-    let package = Package::open(&arguments.model)?;
+    let mut package = Package::open(&arguments.model)?;
     let wanted = wanted(arguments, &package, target)?;
     if arguments.keep_fit && package.calibration.fitted.origin == wanted.origin {
         log::warn!(
@@ -142,10 +142,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
             wanted.origin
         );
     }
-    let model =
-        ModelConfig { execution_providers: vec![arguments.execution_provider], ..ModelConfig::new(&arguments.model) };
-    let view = arguments.view.view(&package)?;
-    let mut pipeline = open::open(&package, &model, &[])?.pipeline;
+    let config = arguments.view.config()?;
+    let view = arguments.view.view(&package, config.as_ref())?;
+    let cameras = config.as_ref().map_or(1, |config| config.camera.len());
+    let mut pipeline = open::open_to_calibrate(&mut package, &inference(arguments, config), cameras)?.pipeline;
     pipeline.set_view(&view)?;
     let request = collect::Request {
         from: &arguments.from,
@@ -163,8 +163,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut calibrated = calibrated?;
     refuse_what_was_asked_for(arguments, &calibrated)?;
     let without_policy = policy::choose(arguments, &package, &mut collected, &mut unknown, &mut calibrated)?;
-    calibrated.calibration.precision = PRECISION.into();
-    calibrated.calibration.execution_provider = arguments.execution_provider.to_string();
+    calibrated.calibration.precision = pipeline.precision().to_string();
+    calibrated.calibration.execution_provider = pipeline.execution_provider().to_string();
     let id = write(arguments, &package, view, &calibrated.calibration)?;
     tell(arguments, &calibrated, target)?;
     policy::tell(arguments, &calibrated.calibration, &without_policy)?;
@@ -174,6 +174,16 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         lines::note(&format!("{} of {all} frames could not be read", footage.bad));
     }
     Ok(())
+}
+
+/// On what the network runs: as the command line says, else as the monitor's config does.
+fn inference(arguments: &Arguments, config: Option<Config>) -> ModelConfig {
+    let plain = ModelConfig::new(&arguments.model);
+    match (arguments.execution_provider, config) {
+        (Some(provider), _) => ModelConfig { execution_providers: vec![provider], ..plain },
+        (None, Some(config)) => ModelConfig { package: plain.package, ..config.model },
+        (None, None) => plain,
+    }
 }
 
 fn wanted(arguments: &Arguments, package: &Package, target: Target) -> anyhow::Result<Wanted> {

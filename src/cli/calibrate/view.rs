@@ -10,7 +10,8 @@ use crate::cli::exit::CliError;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ViewArguments {
-    /// Config of the monitor, whose [camera.view] the footage goes through [default: the view of the package]
+    /// Config of the monitor, whose [camera.view] the footage goes through and whose [model] it runs on [default: the view of the
+    /// package, on the cpu]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Which of its cameras, where there are several
@@ -27,12 +28,17 @@ impl ViewArguments {
         Self { config: None, camera: None, known: Some(view.clone()) }
     }
 
+    /// The monitor's config, if one was named.
+    pub(super) fn config(&self) -> anyhow::Result<Option<Config>> {
+        Ok(self.config.as_deref().map(Config::load).transpose()?)
+    }
+
     /// What the pictures go through.
-    pub(super) fn view(&self, package: &Package) -> anyhow::Result<ViewConfig> {
-        let Some(config) = &self.config else {
+    pub(super) fn view(&self, package: &Package, config: Option<&Config>) -> anyhow::Result<ViewConfig> {
+        let Some(config) = config else {
             return Ok(self.known.as_ref().unwrap_or(&package.manifest.view).clone());
         };
-        Ok(self.of_camera(&Config::load(config)?)?.view.clone())
+        Ok(self.of_camera(config)?.view.clone())
     }
 
     fn of_camera<'c>(&self, config: &'c Config) -> Result<&'c CameraConfig, CliError> {

@@ -66,7 +66,7 @@ pub(crate) struct Arguments {
     /// False alarms per hour that the policy over time may raise
     #[arg(long, value_name = "R", value_parser = positive, default_value = "1")]
     max_false_alarms_per_hour: f64,
-    /// Execution provider: cpu, cuda or tensorrt
+    /// Execution provider: cpu, xnnpack, cuda or tensorrt
     #[arg(long, value_name = "NAME", default_value = "cpu")]
     execution_provider: ExecutionProvider,
     /// Refuse footage that lacks something, instead of warning
@@ -127,7 +127,7 @@ fn calibrate_on_it(arguments: &Arguments, camera: &CameraConfig, hours: f64) -> 
         wanted.false_alarm_rate = arguments.false_alarm_rate;
         wanted.out = arguments.out.join(PACKAGE);
         wanted.force = arguments.force;
-        wanted.execution_provider = arguments.execution_provider;
+        wanted.execution_provider = Some(arguments.execution_provider);
         wanted
     };
     let has_policy = match calibrate::run(&wanted(Some(rate))) {

@@ -1,0 +1,68 @@
+use std::env;
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::self_test;
+
+/// The shipped package, if ONNX Runtime is there.
+fn package() -> Option<Package> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let here = env::var_os(LIBRARY_VARIABLE).is_some_and(|path| PathBuf::from(path).exists());
+    assert!(here || env::var_os("OODWATCH_REQUIRE_ALL").is_none(), "ONNX Runtime is missing");
+    here.then(|| Package::open(&root.join("models/cifar10-resnet20")).unwrap())
+}
+
+/// ONNX Runtime always has its processor; a session that asks for nothing else and forbids it is the one such session that
+/// can be had without a GPU.
+#[test]
+fn what_no_provider_can_do_is_not_given_to_the_processor_unless_it_was_asked_for() {
+    let Some(package) = package() else { return };
+    let nothing = NetworkOptions { execution_providers: Vec::new(), ..NetworkOptions::default() };
+    let open = |options: &NetworkOptions| {
+        open_session(&package.model_onnx, options, shapes(&package.manifest.input, options)).map(|_| ())
+    };
+    let error = open(&nothing).unwrap_err();
+    assert!(matches!(error, InferError::Partial { .. }), "{error}");
+    assert!(error.to_string().contains("add \"cpu\" to [model] execution_providers"), "{error}");
+    open(&NetworkOptions::default()).unwrap();
+}
+
+#[test]
+fn integers_are_refused_of_a_network_without_them() {
+    let Some(package) = package() else { return };
+    let mut options =
+        NetworkOptions { execution_providers: vec![ExecutionProvider::TensorRt], ..NetworkOptions::default() };
+    options.provider_options.tensorrt.precision = Precision::Int8;
+    let error = Network::from_onnx(&package.model_onnx, &package.manifest, &options).err().unwrap();
+    assert!(matches!(error, InferError::NotQuantised), "{error}");
+}
+
+#[test]
+fn every_node_of_the_shipped_network_is_placed_on_the_processor() {
+    let Some(package) = package() else { return };
+    let input = package.golden.inputs.slice_axis(ndarray::Axis(0), ndarray::Slice::from(0..1));
+    let placement = placement(&package.model_onnx, &package.manifest, &NetworkOptions::default(), input).unwrap();
+    let [(provider, nodes)] = placement.nodes.into_iter().collect::<Vec<_>>().try_into().unwrap();
+    // ResNet-20 has 19 convolutions that nothing fuses with each other.
+    assert!(provider == "CPUExecutionProvider" && nodes >= 19, "{nodes} on {provider}");
+}
+
+/// An engine takes batches of one picture to one of each camera; the golden inputs are more.
+#[test]
+fn a_network_that_takes_few_pictures_at_once_is_tested_on_all_golden_inputs_all_the_same() {
+    let Some(package) = package() else { return };
+    let mut network = Network::open(&package, &[ExecutionProvider::Cpu]).unwrap();
+    let whole = self_test::run(&mut network, &package.golden, &package.model(), None).unwrap();
+    network.options = NetworkOptions {
+        execution_providers: vec![ExecutionProvider::TensorRt],
+        cameras: 3,
+        ..NetworkOptions::default()
+    };
+    let parts = self_test::run(&mut network, &package.golden, &package.model(), None).unwrap();
+    assert_eq!((network.largest_batch(), parts.inputs, package.golden.count() % 3), (Some(3), whole.inputs, 2));
+    assert!((parts.largest_deviation - whole.largest_deviation).abs() < 1e-4, "{parts:?} {whole:?}");
+    let mut wrong = package.golden.clone();
+    wrong.logits[[7, 0]] += 1.0;
+    let error = self_test::run(&mut network, &wrong, &package.model(), None).unwrap_err();
+    assert!(error.to_string().contains("logits of golden input 7"), "{error}");
+}
