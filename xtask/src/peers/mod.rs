@@ -21,6 +21,7 @@ mod results;
 mod scores;
 mod through_a_pipe;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -60,6 +61,7 @@ pub(crate) fn run(fetcher: &Fetcher, arguments: &Arguments) -> Result<ExitCode> 
     let (out, repeats) = (&arguments.out, usize::from(arguments.repeats));
     let out = std::path::absolute(out).with_context(|| out.display().to_string())?;
     std::fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
+    let _alone = alone(&out)?;
     if arguments.scores {
         return tell(&out.join("scores.md"), &scores::run(fetcher, &out, repeats)?);
     }
@@ -81,6 +83,14 @@ pub(crate) fn run(fetcher: &Fetcher, arguments: &Arguments) -> Result<ExitCode> 
     }
     let kept = Case::all().into_iter().filter_map(|case| Some((case, results::kept(&bench.out, case, &with)?)));
     tell(&bench.out.join("report.md"), &report::report(&with, &kept.collect::<Vec<_>>()))
+}
+
+/// Keeps a second run out of the same folder: they would share the camera.
+fn alone(out: &Path) -> Result<File> {
+    let path = out.join("lock");
+    let file = File::create(&path).with_context(|| path.display().to_string())?;
+    file.try_lock().with_context(|| format!("{}: another run is at work there", out.display()))?;
+    Ok(file)
 }
 
 /// Writes a report, and prints it.
