@@ -1,4 +1,4 @@
-//! The command line: train, evaluate, ablate, tune, export.
+//! The command line: train, evaluate, ablate, tune, start, bench, export.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,14 +7,15 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 use log::LevelFilter;
 use oodwatch::calibrate::Target;
-use oodwatch::score::Parameters;
+use oodwatch::score::{Parameters, ScoreName};
 use oodwatch_export::ablate::{self, AblateConfig};
-use oodwatch_export::config::TrainConfig;
+use oodwatch_export::config::{ModelConfig, TrainConfig};
 use oodwatch_export::data::DataSource;
 use oodwatch_export::evaluate::{self, EvaluateConfig};
+use oodwatch_export::model::StartHead;
 use oodwatch_export::package::{ExportOptions, export};
 use oodwatch_export::pictures::Half;
-use oodwatch_export::train::train;
+use oodwatch_export::train::{Bench, train, write_start};
 use oodwatch_export::tune;
 
 /// Trains image classifiers with the local background feature loss and writes model packages
@@ -79,6 +80,33 @@ pub(crate) enum Command {
         #[arg(long, value_name = "POINTS", default_value_t = 0.5)]
         accuracy_drop: f64,
     },
+    /// Write the network that a run starts from as a checkpoint, to measure or export it as it is
+    #[command(after_help = "Example:\n  \
+        oodwatch-export start --config configs/train/imagenette-lite0.toml --out lite0.safetensors")]
+    Start {
+        /// Training config (TOML); with `data.classes` no picture is read
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// The checkpoint
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Time training steps on made-up pictures: pictures per second, and what the terms of the loss cost
+    #[command(after_help = "Example:\n  oodwatch-export bench --config configs/train/cifar10-resnet20.toml --pairs 50")]
+    Bench {
+        /// Training config (TOML); network, batch size, loss and threads are taken from it
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Steps with and without the terms, in turns
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        pairs: usize,
+        /// Start from fresh weights even where the config names others
+        #[arg(long)]
+        fresh: bool,
+        /// Answer lines "with N" and "without N" on stdin by the seconds of a step, for a comparison with another program
+        #[arg(long, conflicts_with = "pairs")]
+        serve: bool,
+    },
     /// Write a checkpoint as a model package
     #[command(after_help = "Example:\n  \
         oodwatch-export export --checkpoint runs/cifar10-resnet20/model.safetensors --out my-package")]
@@ -109,6 +137,9 @@ pub(crate) struct Export {
     /// [default: the run's own training pictures]
     #[arg(long, value_name = "PATH", num_args = 1..)]
     fit: Vec<PathBuf>,
+    /// A score to calibrate, may be given several times [default: every one that the pictures allow]
+    #[arg(long = "score", value_name = "NAME")]
+    scores: Vec<ScoreName>,
     /// Settings of the scores; configs/scores.toml lists them
     #[arg(long, value_name = "FILE")]
     parameters: Option<PathBuf>,
@@ -149,6 +180,21 @@ impl Command {
                 print!("{}", tune::run(&config, accuracy_drop)?.markdown());
                 log::info!("tune: done, see {}", tune::folder(&config).display());
             }
+            Self::Start { config, out } => {
+                write_start(&TrainConfig::read(&config)?, &out)?;
+                log::info!("start: written to {}", out.display());
+            }
+            Self::Bench { config, pairs, fresh, serve } => {
+                let mut config = TrainConfig::read(&config)?;
+                if fresh {
+                    config.model = ModelConfig { start: None, start_head: StartHead::Same, ..config.model };
+                }
+                let mut bench = Bench::new(&config)?;
+                match serve {
+                    true => bench.serve(io::stdin().lock(), io::stdout().lock())?,
+                    false => print!("{}", bench.run(pairs)?),
+                }
+            }
             Self::Export(arguments) => arguments.run()?,
             Self::Completions { shell } => {
                 clap_complete::generate(shell, &mut Arguments::command(), env!("CARGO_PKG_NAME"), &mut io::stdout());
@@ -164,6 +210,7 @@ impl Export {
             calibration: data_source(self.calibration),
             half: self.half,
             fit: data_source(self.fit),
+            scores: self.scores,
             parameters: self.parameters.as_deref().map(read_parameters).transpose()?.unwrap_or_default(),
             target: Target { rate: self.false_alarm_rate, confidence: self.confidence }.check()?,
             metrics: self.metrics,
@@ -173,7 +220,7 @@ impl Export {
         let (output, difference) = done.parity.worst();
         log::info!("export: package {} in {}", done.id, self.out.display());
         log::info!(
-            "export: ONNX Runtime against libtorch on {} pictures: max abs diff {difference:e} ({output})",
+            "export: ONNX Runtime against libtorch on {} pictures: largest difference {difference:e} ({output})",
             done.parity.pictures
         );
         log::info!(

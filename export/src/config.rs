@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{Augment, DataSource, Normalise};
 use crate::loss::LossConfig;
-use crate::model::Precision;
+use crate::model::{Precision, StartHead};
 
 /// Everything that decides a training run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,11 +37,18 @@ pub struct TrainConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelConfig {
-    /// `resnet20`, `resnet32`, `resnet44` or `resnet56`.
+    /// One of [`crate::plan::ARCHITECTURES`].
     pub arch: String,
     /// Weights to start from (.safetensors, .pth, .th); without, training starts from scratch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<PathBuf>,
+    /// What becomes of the start's head, where it was trained on other classes.
+    #[serde(default, skip_serializing_if = "StartHead::is_same")]
+    pub start_head: StartHead,
+    /// Batch norms take the start's statistics while training too, and leave them as they are: for few pictures, or small
+    /// batches.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub keep_statistics: bool,
     /// Precision of the convolutions.
     #[serde(default)]
     pub precision: Precision,
@@ -169,6 +176,14 @@ impl TrainConfig {
         )?;
         let stds = self.data.normalise.std;
         ensure(stds.iter().all(|&s| s > 0.0), "data.normalise.std", format!("{stds:?}"), "numbers above 0")?;
+        let model = &self.model;
+        let about_start = model.keep_statistics || !model.start_head.is_same();
+        ensure(
+            model.start.is_some() || !about_start,
+            "model.start_head, model.keep_statistics",
+            "set",
+            "a model.start that they are about",
+        )?;
         self.loss.check(schedule.epochs)
     }
 }
@@ -190,6 +205,12 @@ pub(crate) fn ensure(
 pub fn read_toml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
     toml::from_str(&text).map_err(|source| ConfigError::Parse { path: path.into(), source: Box::new(source) })
+}
+
+// serde hands this a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn one() -> i32 {

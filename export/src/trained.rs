@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::data::{DataSource, Normalise};
-use crate::model::{Forward, ModelError, Precision, ResNet, channels_last};
+use crate::model::{Forward, ModelError, Net, Precision};
 use crate::weights::{Tensors, WeightsError};
 
 /// Why a checkpoint could not be put to work.
@@ -46,7 +46,7 @@ pub enum TrainedError {
 #[derive(Debug)]
 pub struct Trained {
     /// The network in libtorch.
-    pub net: ResNet,
+    pub net: Net,
     /// Its weights by name.
     pub tensors: Tensors,
     /// Names of the classes, in the order of the logits.
@@ -72,7 +72,7 @@ impl Trained {
         let checkpoint = Checkpoint::read(path)?;
         let classes: Vec<String> = checkpoint.json("classes")?;
         let model = |source| TrainedError::Model { path: path.into(), source };
-        let net = ResNet::new(checkpoint.text("arch")?, classes.len(), Precision::Fp32, 0).map_err(model)?;
+        let net = Net::new(checkpoint.text("arch")?, classes.len(), Precision::Fp32, 0).map_err(model)?;
         let find =
             |name: &str| checkpoint.tensors.get(name).map(|(shape, values)| (shape.as_slice(), values.as_slice()));
         net.params.load(find).map_err(model)?;
@@ -95,8 +95,9 @@ impl Trained {
     /// [`TrainedError::Weights`]: its weights are of another shape than classes and features say.
     pub fn head(&self) -> Result<Head, TrainedError> {
         let shape = [self.classes.len(), self.output.features];
-        let weight = self.tensors.get("linear.weight", &shape)?.values().to_vec();
-        let bias = self.tensors.get("linear.bias", &shape[..1])?.values().to_vec();
+        let [weight, bias] = self.net.plan.head_names();
+        let weight = self.tensors.get(&weight, &shape)?.values().to_vec();
+        let bias = self.tensors.get(&bias, &shape[..1])?.values().to_vec();
         Ok(Head { weight: Array2::from_shape_vec(shape, weight)?, bias: Array1::from(bias) })
     }
 
@@ -105,7 +106,7 @@ impl Trained {
         let shape: Vec<i64> = batch.shape().iter().map(|&d| d as i64).collect();
         let contiguous = batch.as_standard_layout();
         let x = Tensor::from_slice(contiguous.as_slice().unwrap_or_default()).reshape(shape);
-        no_grad(|| self.net.forward(&channels_last(&x), false))
+        no_grad(|| self.net.forward(&x, false))
     }
 
     /// All outputs that the package's network has, computed by libtorch.
@@ -144,7 +145,7 @@ fn input_spec(height: u32, width: u32, normalise: &Normalise) -> InputSpec {
 }
 
 /// Sizes of the outputs, asked of the network itself.
-fn output_spec(net: &ResNet, input: &InputSpec) -> OutputSpec {
+fn output_spec(net: &Net, input: &InputSpec) -> OutputSpec {
     let shape = [1, 3, i64::from(input.height), i64::from(input.width)];
     let map = net.forward(&Tensor::zeros(shape, tch::kind::FLOAT_CPU), false).feature_map.size();
     let local = LocalSpec { height: map[2] as usize, width: map[3] as usize };

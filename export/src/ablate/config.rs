@@ -11,6 +11,7 @@ use super::AblateError;
 use crate::config::{ConfigError, TrainConfig, ensure, read_toml};
 use crate::evaluate::{EvaluateConfig, OodConfig};
 use crate::loss::{BackgroundRule, LossConfig};
+use crate::model::StartHead;
 use crate::pictures::Half;
 use crate::tune::TuneConfig;
 
@@ -148,6 +149,8 @@ impl RowConfig {
         schedule.warmup_epochs = self.warmup_epochs.unwrap_or(schedule.warmup_epochs);
         if self.scratch {
             config.model.start = None;
+            config.model.start_head = StartHead::Same;
+            config.model.keep_statistics = false;
         }
         config
     }

@@ -66,6 +66,11 @@ impl<'a> Batcher<'a> {
         Self { set, table: normalise.table() }
     }
 
+    /// How many pictures are run at once where no gradient is needed; `small` of 32x32 pixels.
+    pub(crate) fn at_once(&self, small: usize) -> usize {
+        super::pictures_at_once(small, self.set.height, self.set.width)
+    }
+
     /// The pictures at `indices` as they are.
     pub fn plain(&self, indices: &[usize]) -> Batch {
         self.build(indices, |_| View { dx: 0, dy: 0, mirror: false })

@@ -116,6 +116,24 @@ impl Dataset {
     }
 }
 
+/// How many pictures are run at once where no gradient is needed: `small` of 32x32 pixels, fewer of larger ones, so that
+/// they take no more memory; never fewer than 16.
+pub(crate) fn pictures_at_once(small: usize, height: usize, width: usize) -> usize {
+    (small * 32 * 32 / (height * width).max(1)).clamp(16.min(small), small)
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, DataError> {
     std::fs::read(path).map_err(|source| DataError::Read { path: path.into(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn larger_pictures_are_run_fewer_at_once() {
+        assert_eq!(pictures_at_once(500, 32, 32), 500);
+        assert_eq!(pictures_at_once(500, 64, 64), 125);
+        assert_eq!(pictures_at_once(500, 224, 224), 16);
+    }
 }

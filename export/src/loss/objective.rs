@@ -6,16 +6,15 @@ use rand_distr::ChiSquaredError;
 use tch::{TchError, Tensor, no_grad};
 
 use super::{LossConfig, VirtualOutliers, attention_transfer_loss, background_loss, logit_norm_loss};
-use crate::config::TrainConfig;
-use crate::model::{Forward, ModelError, ResNet};
-use crate::weights::WeightsError;
+use crate::config::{ModelConfig, TrainConfig};
+use crate::model::{Forward, ModelError, Net, StartError, StartHead, fill, fresh};
 
 /// Why a loss cannot be set up or computed.
 #[derive(Debug, thiserror::Error)]
 pub enum LossError {
     /// The frozen network of attention transfer cannot be read.
     #[error("loss.attention_transfer: {0}")]
-    Teacher(#[from] WeightsError),
+    Teacher(#[from] StartError),
     /// A network cannot be built, or a checkpoint lacks a term's state.
     #[error("loss: {0}")]
     Model(#[from] ModelError),
@@ -60,7 +59,7 @@ pub struct Parts {
 pub struct Objective {
     config: LossConfig,
     virtual_outliers: Option<VirtualOutliers>,
-    teacher: Option<ResNet>,
+    teacher: Option<Net>,
 }
 
 impl Objective {
@@ -68,7 +67,7 @@ impl Objective {
     ///
     /// # Errors
     /// The weights of attention transfer's frozen network cannot be read.
-    pub fn new(config: &TrainConfig, net: &ResNet, classes: usize) -> Result<Self, LossError> {
+    pub fn new(config: &TrainConfig, net: &Net, classes: usize) -> Result<Self, LossError> {
         let loss = config.loss.clone();
         let schedule = &config.schedule;
         let virtual_outliers = loss
@@ -87,7 +86,7 @@ impl Objective {
     /// A term that cannot be computed.
     pub fn loss(
         &mut self,
-        net: &ResNet,
+        net: &Net,
         images: &Tensor,
         out: &Forward,
         targets: &Tensor,
@@ -120,7 +119,7 @@ impl Objective {
         &self,
         total: Tensor,
         parts: &mut Parts,
-        net: &ResNet,
+        net: &Net,
         out: &Forward,
         targets: &Tensor,
         at: Moment,
@@ -159,12 +158,12 @@ impl Objective {
 }
 
 /// The frozen network: `weights`, else those that the run starts from, else the run's own fresh ones.
-fn teacher(config: &TrainConfig, weights: Option<&PathBuf>, classes: usize) -> Result<ResNet, LossError> {
-    let model = &config.model;
-    let net = ResNet::new(&model.arch, classes, model.precision, config.seed as i64)?;
-    if let Some(path) = weights.or(model.start.as_ref()) {
-        let tensors = crate::weights::load(path, &net.params.shapes())?;
-        net.params.load(|name| tensors.find(name))?;
+fn teacher(config: &TrainConfig, weights: Option<&PathBuf>, classes: usize) -> Result<Net, StartError> {
+    let mut model = config.model.clone();
+    if let Some(path) = weights {
+        model = ModelConfig { start: Some(path.clone()), start_head: StartHead::Same, ..model };
     }
+    let net = fresh(&model, classes, config.seed)?;
+    fill(&model, &net)?;
     Ok(net)
 }

@@ -1,17 +1,21 @@
 //! The networks that can be trained, and the ordered table that holds their weights.
 //!
-//! A network is described by plain functions over a [`ParamStore`]: names follow the PyTorch
-//! implementations that users already have weights of.
+//! [`Net`] runs a [`crate::plan::Plan`] over a [`ParamStore`]: names follow the PyTorch implementations that users
+//! already have weights of.
 
+mod net;
 mod params;
-mod resnet;
+mod start;
 
+pub use net::{Forward, Net};
 pub use params::{ParamStore, Role};
 pub(crate) use params::{export_one, load_into, values_of};
-pub use resnet::{Forward, ResNet};
+pub use start::{StartError, StartHead, fill, fresh};
 
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
+
+use crate::plan::UnknownArchitecture;
 
 /// Precision of the convolutions while training. Weights, activations between the convolutions, batch norm,
 /// head and losses stay in FP32.
@@ -30,11 +34,8 @@ pub enum Precision {
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// The architecture's name is not known.
-    #[error("model: architecture {found:?} is unknown; known are resnet20, resnet32, resnet44, resnet56")]
-    UnknownArchitecture {
-        /// The name as given.
-        found: String,
-    },
+    #[error("model: {0}")]
+    UnknownArchitecture(#[from] UnknownArchitecture),
     /// A weight that the network needs is not among those given.
     #[error("model: weight {name:?} is missing")]
     MissingWeight {

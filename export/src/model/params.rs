@@ -33,6 +33,11 @@ impl ParamStore {
         &self.entries[index].2
     }
 
+    /// Number of entries.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Every entry in declaration order: name, role, tensor.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Role, &Tensor)> {
         self.entries.iter().map(|(name, role, value)| (name.as_str(), *role, value))

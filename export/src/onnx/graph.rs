@@ -51,10 +51,21 @@ pub struct Kernel {
 pub struct Sliding {
     /// Step in both directions, in input locations.
     pub stride: usize,
-    /// Zeros added on every side, in input locations.
-    pub padding: usize,
+    /// Zeros added before and behind each axis, in input locations: above and below, left and right.
+    pub pads: [[usize; 2]; 2],
     /// Number of channel groups that do not see each other.
     pub groups: usize,
+}
+
+impl Sliding {
+    fn pads(&self) -> AttributeProto {
+        let [[top, bottom], [left, right]] = self.pads;
+        ints("pads", &[top, left, bottom, right])
+    }
+
+    fn strides(&self) -> AttributeProto {
+        ints("strides", &[self.stride; 2])
+    }
 }
 
 /// A network under construction.
@@ -94,24 +105,43 @@ impl Graph {
                 wanted: format!("{per_group} per group for kernel {:?}", kernel.weight.shape()),
             });
         }
-        let height = slid(name, x.height, kh, sliding)?;
-        let width = slid(name, x.width, kw, sliding)?;
+        let height = slid(name, x.height, kh, (sliding.stride, sliding.pads[0]))?;
+        let width = slid(name, x.width, kw, (sliding.stride, sliding.pads[1]))?;
 
         let mut inputs = vec![x.name.clone(), self.constant(&format!("{name}.weight"), &kernel.weight)];
         if let Some(bias) = &kernel.bias {
             let bias = Array::vector(bias.clone());
             inputs.push(self.constant(&format!("{name}.bias"), &bias));
         }
-        let Sliding { stride, padding, groups } = sliding;
         let attributes = vec![
             ints("dilations", &[1, 1]),
-            int("group", groups),
+            int("group", sliding.groups),
             ints("kernel_shape", &[kh, kw]),
-            ints("pads", &[padding; 4]),
-            ints("strides", &[stride, stride]),
+            sliding.pads(),
+            sliding.strides(),
         ];
         self.node("Conv", name, inputs, attributes);
         Ok(Map { name: name.to_owned(), channels: out, height, width })
+    }
+
+    /// The largest value in every window of `size` x `size` locations; what lies outside the map counts for nothing.
+    ///
+    /// # Errors
+    /// [`OnnxError::Layer`] when the window does not fit the input.
+    pub fn max_pool(&mut self, name: &str, x: &Map, size: usize, sliding: Sliding) -> Result<Map, OnnxError> {
+        let height = slid(name, x.height, size, (sliding.stride, sliding.pads[0]))?;
+        let width = slid(name, x.width, size, (sliding.stride, sliding.pads[1]))?;
+        let attributes = vec![ints("kernel_shape", &[size, size]), sliding.pads(), sliding.strides()];
+        self.node("MaxPool", name, vec![x.name.clone()], attributes);
+        Ok(Map { name: name.to_owned(), channels: x.channels, height, width })
+    }
+
+    /// min(max(x, low), high).
+    pub fn clip(&mut self, name: &str, x: &Map, low: f32, high: f32) -> Map {
+        let bounds = [("low", low), ("high", high)]
+            .map(|(bound, value)| self.constant(&format!("{name}.{bound}"), &Array::scalar(value)));
+        self.node("Clip", name, [vec![x.name.clone()], bounds.to_vec()].concat(), Vec::new());
+        Map { name: name.to_owned(), ..x.clone() }
     }
 
     /// max(x, 0).
@@ -229,16 +259,16 @@ fn kernel_extents(layer: &str, kernel: &Kernel) -> Result<[usize; 4], OnnxError>
 }
 
 /// Extent of a convolution's output along one axis.
-fn slid(layer: &str, extent: usize, kernel: usize, sliding: Sliding) -> Result<usize, OnnxError> {
-    let padded = extent + 2 * sliding.padding;
-    if kernel == 0 || kernel > padded || sliding.stride == 0 {
+fn slid(layer: &str, extent: usize, kernel: usize, (stride, pads): (usize, [usize; 2])) -> Result<usize, OnnxError> {
+    let padded = extent + pads[0] + pads[1];
+    if kernel == 0 || kernel > padded || stride == 0 {
         return Err(OnnxError::Layer {
             layer: layer.to_owned(),
-            found: format!("kernel of {kernel} with stride {}", sliding.stride),
+            found: format!("kernel of {kernel} with stride {stride}"),
             wanted: format!("1 to {padded} (the padded input) and a stride of at least 1"),
         });
     }
-    Ok((padded - kernel) / sliding.stride + 1)
+    Ok((padded - kernel) / stride + 1)
 }
 
 fn int(name: &str, value: usize) -> AttributeProto {

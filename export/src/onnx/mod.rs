@@ -2,17 +2,17 @@
 //!
 //! tch cannot export, so the file is put together here: [`oodwatch::onnx::proto`] declares the messages,
 //! [`graph`] turns layers into nodes, [`fold`] merges batch norm into the convolution before it,
-//! [`outputs`] adds the outputs that every oodwatch network has, and one file per family
-//! ([`cifar_resnet`]) says how its layers follow each other. Nothing here needs libtorch: the
-//! input is a plain list of named tensors. The same weights give the same bytes.
+//! [`outputs`] adds the outputs that every oodwatch network has, and [`network`] walks through a
+//! [`crate::plan::Plan`]. Nothing here needs libtorch: the input is a plain list of named tensors. The same weights give
+//! the same bytes.
 
 use thiserror::Error;
 
 use crate::weights::WeightsError;
 
-pub mod cifar_resnet;
 pub mod fold;
 pub mod graph;
+pub mod network;
 pub mod outputs;
 
 /// Version of the ONNX file format that is written.
@@ -36,14 +36,6 @@ pub enum OnnxError {
         found: String,
         /// What it takes.
         wanted: String,
-    },
-    /// The architecture is not one that this module can write.
-    #[error("architecture {found:?} cannot be exported; known are {known}")]
-    Architecture {
-        /// The name in the checkpoint.
-        found: String,
-        /// The names that would do.
-        known: String,
     },
 }
 

@@ -33,7 +33,7 @@ pub fn add(graph: &mut Graph, map: &Map, head: &Head, norm_scale: f32) -> Result
     let shape = vec![logits.width, features.width, 1, 1];
     let weight = Array::new(shape, head.weight.values().to_vec())?;
     let kernel = Kernel { weight, bias: Some(head.bias.values().to_vec()) };
-    let at_each_location = Sliding { stride: 1, padding: 0, groups: 1 };
+    let at_each_location = Sliding { stride: 1, pads: [[0; 2]; 2], groups: 1 };
     let local = graph.conv("local_logits", map, &kernel, at_each_location)?;
 
     graph.channel_norm("local_norms", map, norm_scale);

@@ -9,38 +9,39 @@ use prost::Message;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::cifar_resnet;
 use super::graph::{Graph, Kernel, Sliding};
+use super::{OnnxError, network};
+use crate::plan::{ARCHITECTURES, Plan};
 use crate::weights::{Array, Tensors};
 
 const CLASSES: usize = 10;
 
-/// Weights of a CIFAR ResNet with every value drawn from [0.5, 1.5).
-fn weights(depth: usize) -> Tensors {
+/// Weights of a network with every value drawn from [0.5, 1.5).
+fn weights(arch: &str) -> Tensors {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let mut tensors = Tensors::default();
     let mut add = |name: String, shape: &[usize]| {
         let values = (0..shape.iter().product()).map(|_| rng.random_range(0.5..1.5)).collect();
         tensors.insert(&name, Array::new(shape.to_vec(), values).unwrap());
     };
-    let mut from = 3;
-    let mut convs = vec![("conv1".to_owned(), "bn1".to_owned(), cifar_resnet::WIDTHS[0])];
-    for (stage, width) in (1..).zip(cifar_resnet::WIDTHS) {
-        for block in 0..(depth - 2) / 6 {
-            let at = format!("layer{stage}.{block}");
-            convs.extend([1, 2].map(|i| (format!("{at}.conv{i}"), format!("{at}.bn{i}"), width)));
-        }
-    }
-    for (conv, bn, width) in convs {
-        add(format!("{conv}.weight"), &[width, from, 3, 3]);
+    let plan = Plan::of(arch).unwrap();
+    for conv in plan.convs() {
+        let size = conv.window.size;
+        add(format!("{}.weight", conv.conv), &[conv.to, conv.from / conv.groups, size, size]);
         for field in ["weight", "bias", "running_mean", "running_var"] {
-            add(format!("{bn}.{field}"), &[width]);
+            add(format!("{}.{field}", conv.bn), &[conv.to]);
         }
-        from = width;
     }
-    add("linear.weight".to_owned(), &[CLASSES, from]);
-    add("linear.bias".to_owned(), &[CLASSES]);
+    let [weight, bias] = plan.head_names();
+    add(weight, &[CLASSES, plan.features]);
+    add(bias, &[CLASSES]);
     tensors
+}
+
+/// A file of that architecture with those weights.
+fn file(arch: &str, tensors: &Tensors, norm_scale: f32) -> Result<Vec<u8>, OnnxError> {
+    let plan = Plan::of(arch).unwrap();
+    network::to_bytes(tensors, &plan, if plan.features == 64 { 32 } else { 64 }, norm_scale)
 }
 
 fn decoded(bytes: &[u8]) -> ModelProto {
@@ -49,14 +50,14 @@ fn decoded(bytes: &[u8]) -> ModelProto {
 
 #[test]
 fn the_same_weights_give_the_same_bytes() {
-    let once = cifar_resnet::to_bytes(&weights(20), 20, 32, 1.0).unwrap();
-    let again = cifar_resnet::to_bytes(&weights(20), 20, 32, 1.0).unwrap();
+    let once = file("resnet20", &weights("resnet20"), 1.0).unwrap();
+    let again = file("resnet20", &weights("resnet20"), 1.0).unwrap();
     assert_eq!(once, again);
 }
 
 #[test]
 fn a_file_holds_one_convolution_per_layer_and_no_batch_norm() {
-    let graph = decoded(&cifar_resnet::to_bytes(&weights(32), 32, 32, 1.0).unwrap()).graph.unwrap();
+    let graph = decoded(&file("resnet32", &weights("resnet32"), 1.0).unwrap()).graph.unwrap();
     let count = |op: &str| graph.node.iter().filter(|n| n.op_type.as_deref() == Some(op)).count();
     // 31 convolutions of the network, 2 shortcuts, 1 head at every location.
     assert_eq!(count("Conv"), 31 + 2 + 1);
@@ -66,7 +67,7 @@ fn a_file_holds_one_convolution_per_layer_and_no_batch_norm() {
 
 #[test]
 fn every_node_reads_only_what_was_made_before_it() {
-    let graph = decoded(&cifar_resnet::to_bytes(&weights(20), 20, 32, 4.0).unwrap()).graph.unwrap();
+    let graph = decoded(&file("resnet20", &weights("resnet20"), 4.0).unwrap()).graph.unwrap();
     let constants = graph.initializer.iter().map(|t| t.name.clone().unwrap());
     let mut known: std::collections::BTreeSet<String> = constants.chain(["input".to_owned()]).collect();
     for node in &graph.node {
@@ -81,7 +82,7 @@ fn every_node_reads_only_what_was_made_before_it() {
 
 #[test]
 fn repeated_numbers_are_not_packed() {
-    let bytes = cifar_resnet::to_bytes(&weights(20), 20, 32, 1.0).unwrap();
+    let bytes = file("resnet20", &weights("resnet20"), 1.0).unwrap();
     // `dims` [16, 3, 3, 3] as field 1, wire type 0 (varint), one by one.
     let unpacked = [0x08, 16, 0x08, 3, 0x08, 3, 0x08, 3];
     assert!(bytes.windows(unpacked.len()).any(|window| window == unpacked));
@@ -106,27 +107,36 @@ fn a_folded_convolution_computes_convolution_then_batch_norm() {
 
 #[test]
 fn a_mis_shaped_or_missing_weight_is_named() {
-    let mut wrong = weights(20);
+    let mut wrong = weights("resnet20");
     wrong.insert("layer2.0.conv1.weight", Array::vector(vec![0.0; 5]));
-    let text = cifar_resnet::to_bytes(&wrong, 20, 32, 1.0).unwrap_err().to_string();
+    let text = file("resnet20", &wrong, 1.0).unwrap_err().to_string();
     assert!(text.contains(r#""layer2.0.conv1.weight" has shape [5], [32, 16, 3, 3] is needed"#), "{text}");
 
-    let text = cifar_resnet::to_bytes(&weights(20), 32, 32, 1.0).unwrap_err().to_string();
+    let text = file("resnet32", &weights("resnet20"), 1.0).unwrap_err().to_string();
     assert!(text.contains(r#""layer1.3.conv1.weight" is missing"#), "{text}");
 }
 
 #[test]
-fn an_unknown_architecture_is_answered_with_the_known_ones() {
-    assert_eq!(cifar_resnet::depth("resnet44").unwrap(), 44);
-    let text = cifar_resnet::depth("resnet18").unwrap_err().to_string();
-    assert!(text.contains(r#""resnet18" cannot be exported; known are resnet20"#), "{text}");
+fn tensorflows_padding_lies_behind_and_the_shapes_halve() {
+    let graph = decoded(&file("efficientnet_lite0", &weights("efficientnet_lite0"), 1.0).unwrap()).graph.unwrap();
+    let count = |op: &str| graph.node.iter().filter(|n| n.op_type.as_deref() == Some(op)).count();
+    // 1 + 2 + 15 x 3 + 1 of the network, 1 head at every location; ReLU6 behind all but the 16 that narrow.
+    assert_eq!((count("Conv"), count("Clip"), count("Add")), (50, 33, 9));
+    let stem = graph.node.iter().find(|n| n.name.as_deref() == Some("_conv_stem")).unwrap();
+    let pads = stem.attribute.iter().find(|a| a.name.as_deref() == Some("pads")).unwrap();
+    assert_eq!(pads.ints, [0, 0, 1, 1]);
+    let extents = |name: &str| {
+        let output = graph.output.iter().find(|o| o.name.as_deref() == Some(name)).unwrap();
+        output.r#type.clone().unwrap().tensor_type.unwrap().shape.unwrap().dim.len()
+    };
+    assert_eq!((extents("local_norms"), extents("local_logits")), (3, 4));
 }
 
 #[test]
 fn layers_that_do_not_fit_are_refused_by_name() {
     let mut graph = Graph::new("test");
     let x = graph.input("input", 3, 8, 8);
-    let sliding = Sliding { stride: 1, padding: 0, groups: 1 };
+    let sliding = Sliding { stride: 1, pads: [[0; 2]; 2], groups: 1 };
     let kernel = |shape: [usize; 4], bias| {
         let weight = Array::new(shape.to_vec(), vec![0.0; shape.iter().product()]).unwrap();
         Kernel { weight, bias }
@@ -148,12 +158,12 @@ fn layers_that_do_not_fit_are_refused_by_name() {
 /// Runs `tests/check_onnx.py`; passed over without the Python package `onnx`, unless everything is
 /// required.
 #[test]
-fn every_depth_passes_onnxs_own_checker() {
+fn every_architecture_passes_onnxs_own_checker() {
     let folder = tempfile::tempdir().unwrap();
     let mut files: Vec<PathBuf> = Vec::new();
-    for (depth, norm_scale) in [(20, 1.0), (32, 1.0), (44, 1.0), (56, 1.0), (20, 2.0)] {
-        let bytes = cifar_resnet::to_bytes(&weights(depth), depth, 32, norm_scale).unwrap();
-        files.push(folder.path().join(format!("resnet{depth}-scale{norm_scale}.onnx")));
+    for (arch, norm_scale) in ARCHITECTURES.into_iter().map(|arch| (arch, 1.0)).chain([("resnet20", 2.0)]) {
+        let bytes = file(arch, &weights(arch), norm_scale).unwrap();
+        files.push(folder.path().join(format!("{arch}-scale{norm_scale}.onnx")));
         std::fs::write(files.last().unwrap(), bytes).unwrap();
     }
     let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -10,13 +10,13 @@ use oodwatch::preprocess::Preprocessor;
 use oodwatch::score::{Fitted, Model, Parameters, ScoreName, Scorers};
 
 use super::ExportError;
-use crate::data::DataSource;
+use crate::data::{DataSource, pictures_at_once};
 use crate::fitting::FitTask;
 use crate::pictures::{PictureError, Pictures};
 use crate::progress;
 use crate::trained::Trained;
 
-/// Pictures per run of the network.
+/// Pictures of 32x32 pixels per run of the network.
 const BATCH: usize = 100;
 
 /// What the calibration pictures gave.
@@ -33,6 +33,8 @@ pub(super) struct Wanted<'a> {
     pub(super) origin: String,
     /// The pictures that scores are fitted on, with their classes; without, only scores that need no fit are calibrated.
     pub(super) fit: Option<&'a DataSource>,
+    /// The scores to calibrate; empty for every one that `fit` allows.
+    pub(super) scores: &'a [ScoreName],
     pub(super) parameters: &'a Parameters,
     pub(super) target: Target,
 }
@@ -44,8 +46,7 @@ pub(super) fn calibrate(
     wanted: Wanted<'_>,
 ) -> Result<Calibrated, ExportError> {
     let head = trained.head()?;
-    let names: Vec<ScoreName> =
-        ScoreName::PLAIN.iter().copied().filter(|name| wanted.fit.is_some() || !name.needs().fit).collect();
+    let names = names(&wanted)?;
     let fitted = match wanted.fit {
         Some(source) => fit(trained, &head, network, source, (&names, wanted.parameters))?,
         None => Fitted { parameters: wanted.parameters.clone(), ..Fitted::default() },
@@ -65,6 +66,18 @@ pub(super) fn calibrate(
     Ok(Calibrated { calibration, accuracy: scored.accuracy })
 }
 
+/// The scores that are asked for, or every plain one that can be had.
+fn names(wanted: &Wanted<'_>) -> Result<Vec<ScoreName>, ExportError> {
+    let possible = |name: &ScoreName| wanted.fit.is_some() || !name.needs().fit;
+    match wanted.scores {
+        [] => Ok(ScoreName::PLAIN.iter().copied().filter(possible).collect()),
+        chosen => match chosen.iter().find(|name| !possible(name)) {
+            Some(name) => Err(ExportError::NoFit { name: *name }),
+            None => Ok(chosen.to_vec()),
+        },
+    }
+}
+
 fn fit(
     trained: &Trained,
     head: &Head,
@@ -80,7 +93,7 @@ fn fit(
         trained,
         head,
         pictures: &pictures,
-        batch_size: BATCH,
+        batch_size: pictures_at_once(BATCH, height, width),
         names,
         parameters,
         origin: &origin,
@@ -115,7 +128,8 @@ fn score(
     let mut scores = vec![Vec::with_capacity(wanted.indices.len()); names.len()];
     let (mut right, mut labelled) = (0_u32, 0_u32);
     let bar = progress::bar(wanted.indices.len(), "thresholds".into());
-    for indices in wanted.indices.chunks(BATCH) {
+    let [_, height, width] = trained.input.chw();
+    for indices in wanted.indices.chunks(pictures_at_once(BATCH, height, width)) {
         let batch = wanted.pictures.batch(indices, &mut preprocessor, trained.input.chw())?;
         for (image, &index) in network.run(batch.view())?.images().zip(indices) {
             for (all, score) in scores.iter_mut().zip(scorers.score(&image)) {

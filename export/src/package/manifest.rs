@@ -50,7 +50,7 @@ fn provenance(trained: &Trained) -> Table {
         Some(other) => Table::from_iter([("training".to_owned(), other)]),
         None => Table::new(),
     };
-    table.insert("arch".into(), Value::String(trained.net.arch.clone()));
+    table.insert("arch".into(), Value::String(trained.net.plan.arch.to_owned()));
     let program = concat!("oodwatch-export ", env!("CARGO_PKG_VERSION"));
     table.insert("exported_by".into(), Value::String(program.into()));
     table

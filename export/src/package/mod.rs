@@ -17,14 +17,14 @@ use oodwatch::fit::FitError;
 use oodwatch::infer::{ExecutionProvider, InferError, Network, NetworkOptions};
 use oodwatch::package::{self, Calibration, Golden, Manifest, Package, PackageError};
 use oodwatch::preprocess::Preprocessor;
-use oodwatch::score::{Parameters, ScoreError};
+use oodwatch::score::{Parameters, ScoreError, ScoreName};
 use oodwatch::self_test::{self, SelfTestError};
 use thiserror::Error;
 
 pub use parity::Parity;
 
 use crate::data::DataSource;
-use crate::onnx::{OnnxError, cifar_resnet};
+use crate::onnx::{OnnxError, network};
 use crate::pictures::{Half, PictureError, Pictures};
 use crate::trained::{Trained, TrainedError};
 use crate::weights::WeightsError;
@@ -40,6 +40,9 @@ pub struct ExportOptions {
     /// ID pictures with their classes that scores are fitted on; without, those that the checkpoint names as its
     /// training pictures, and if it names none, only scores that need no fit are calibrated.
     pub fit: Option<DataSource>,
+    /// The scores to calibrate; empty for every one that the pictures allow. Some keep much: `knn` every fitted picture's
+    /// features, `mahalanobis` and `vim` a square of the number of features.
+    pub scores: Vec<ScoreName>,
     /// Settings of the scores.
     pub parameters: Parameters,
     /// What the thresholds promise.
@@ -56,6 +59,7 @@ impl Default for ExportOptions {
             calibration: None,
             half: Half::Validation,
             fit: None,
+            scores: Vec::new(),
             parameters: Parameters::default(),
             target: Target::rate(0.05),
             metrics: None,
@@ -97,6 +101,14 @@ pub enum ExportError {
     /// Nothing says which pictures set the thresholds.
     #[error("export: the checkpoint does not name pictures held out from its training; name some with --calibration")]
     NoCalibration,
+    /// A score was asked for that has to be fitted.
+    #[error(
+        "export: score {name} has to be fitted, and the checkpoint names no training pictures; name some with --fit"
+    )]
+    NoFit {
+        /// The score.
+        name: ScoreName,
+    },
     /// Too few pictures to compare on.
     #[error("export: {found} calibration pictures, at least {wanted} are needed to compare ONNX Runtime with libtorch", wanted = parity::PICTURES)]
     TooFew {
@@ -104,11 +116,11 @@ pub enum ExportError {
         found: usize,
     },
     /// ONNX Runtime computes something else than libtorch.
-    #[error("export: {output} of ONNX Runtime and libtorch differ by {difference} on {pictures} pictures, at most {limit} is allowed; nothing was written", limit = parity::TOLERANCE)]
+    #[error("export: {output} of ONNX Runtime and libtorch differ by {difference} on {pictures} pictures (of values above 1: relative to them), at most {limit} is allowed; nothing was written", limit = parity::TOLERANCE)]
     Disagree {
         /// The output.
         output: &'static str,
-        /// Largest absolute difference.
+        /// Largest difference.
         difference: f32,
         /// Pictures compared.
         pictures: usize,
@@ -170,8 +182,7 @@ pub fn export_trained(trained: &Trained, out: &Path, options: &ExportOptions) ->
     let compared = evenly_spread(&indices, parity::PICTURES).ok_or(ExportError::TooFew { found: indices.len() })?;
 
     let scale = norm_scale(trained, &pictures, &compared)?;
-    let depth = cifar_resnet::depth(&trained.net.arch)?;
-    let model_onnx = cifar_resnet::to_bytes(&trained.tensors, depth, trained.input.height as usize, scale)?;
+    let model_onnx = network::to_bytes(&trained.tensors, &trained.net.plan, trained.input.height as usize, scale)?;
     let mut manifest = manifest::manifest(trained);
     let mut network = Network::from_onnx(&model_onnx, &manifest, &on_cpu())?;
     let parity = compare(trained, &mut network, &pictures, &compared)?;
@@ -188,6 +199,7 @@ pub fn export_trained(trained: &Trained, out: &Path, options: &ExportOptions) ->
         indices: &indices,
         origin,
         fit,
+        scores: &options.scores,
         parameters: &options.parameters,
         target: options.target,
     };

@@ -2,7 +2,6 @@
 //! libtorch computes. Needs ONNX Runtime's library; passed over without, unless everything is required.
 
 use ndarray::Array4;
-use oodwatch::score::ScoreName;
 
 use super::*;
 use crate::trained::fixture::{write_checkpoint, write_pictures};
@@ -34,7 +33,7 @@ fn every_depth_becomes_a_package_that_computes_what_libtorch_computes() {
             Err(error) if !runtime_is_there(&error) => return eprintln!("passed over: {error}"),
             Err(error) => panic!("{arch}: {error}"),
         };
-        // max abs diff <= 1e-4 over all outputs, and mean of local_logits against logits
+        // largest difference <= 1e-4 over all outputs, and mean of local_logits against logits
         assert!(exported.parity.worst().1 <= 1e-4, "{arch}: {:?}", exported.parity);
         assert!(exported.parity.pictures >= 64);
         assert_eq!(exported.calibration_pictures, 80);
@@ -47,6 +46,36 @@ fn every_depth_becomes_a_package_that_computes_what_libtorch_computes() {
         assert_eq!(package.manifest.provenance["seed"].as_integer(), Some(5));
         let left: Vec<_> = std::fs::read_dir(out.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(left, ["test"]);
+    }
+}
+
+/// At 64 pixels, so that paddings differ from those at the side of one location.
+#[test]
+fn every_backbone_becomes_a_package_that_computes_what_libtorch_computes() {
+    for arch in ["resnet18", "resnet50", "mobilenet_v2", "efficientnet_lite0"] {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoint = write_checkpoint(folder.path(), arch);
+        let scores = vec!["energy".parse().unwrap(), "local_norm_mean".parse().unwrap()];
+        let options = ExportOptions { fit: None, scores, ..options(folder.path()) };
+        let out = folder.path().join("packages/test");
+        let exported = match export(&checkpoint, &out, &options) {
+            Ok(exported) => exported,
+            Err(error) if !runtime_is_there(&error) => return eprintln!("passed over: {error}"),
+            Err(error) => panic!("{arch}: {error}"),
+        };
+        assert!(exported.parity.worst().1 <= 1e-4, "{arch}: {:?}", exported.parity);
+        assert_eq!(Package::open(&out).unwrap().calibration.scores.len(), 2, "{arch}");
+    }
+}
+
+#[test]
+fn a_score_that_has_to_be_fitted_is_refused_without_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = write_checkpoint(folder.path(), "resnet20");
+    let options = ExportOptions { fit: None, scores: vec!["knn".parse().unwrap()], ..options(folder.path()) };
+    let error = export(&checkpoint, &folder.path().join("package"), &options).unwrap_err();
+    if runtime_is_there(&error) {
+        assert!(error.to_string().contains("score knn has to be fitted"), "{error}");
     }
 }
 

@@ -5,12 +5,12 @@ use tch::{Kind, Tensor, no_grad};
 
 use super::log::EpochRow;
 use crate::config::TrainConfig;
-use crate::data::{Batcher, shuffled};
+use crate::data::{Batch, Batcher, shuffled};
 use crate::loss::{LossError, Moment, Objective, Parts};
-use crate::model::ResNet;
+use crate::model::Net;
 use crate::optim::{Sgd, cosine_rate};
 
-/// Pictures per batch where no gradient is needed.
+/// Pictures of 32x32 pixels per batch where no gradient is needed.
 const EVALUATION_BATCH: usize = 500;
 
 /// What stops an epoch.
@@ -18,14 +18,14 @@ const EVALUATION_BATCH: usize = 500;
 pub enum EpochError {
     /// The loss is no number any more.
     #[error(
-        "train: the loss is {loss} at epoch {epoch}, step {step}; a lower schedule.learning_rate or a longer warm-up may help"
+        "train: the loss is {loss} at epoch {epoch}, step {step} of the run; a lower schedule.learning_rate or a longer warm-up may help"
     )]
     NotFinite {
         /// The loss.
         loss: f64,
         /// Epoch, from 1.
         epoch: usize,
-        /// Step in the epoch, from 1.
+        /// Step of the run, from 0.
         step: usize,
     },
     /// A term of the loss cannot be computed.
@@ -35,7 +35,7 @@ pub enum EpochError {
 
 /// What moves while a run lasts: the network, its optimiser, and what the loss remembers.
 pub(super) struct Learner {
-    pub(super) net: ResNet,
+    pub(super) net: Net,
     pub(super) sgd: Sgd,
     pub(super) objective: Objective,
 }
@@ -82,20 +82,29 @@ pub(super) fn train_epoch(
     for (i, indices) in order.chunks(schedule.batch_size).enumerate() {
         let batch = batcher.augmented(indices, config.augment, &mut rng);
         let at = Moment { epoch, step: (epoch - 1) * steps + i, steps: schedule.epochs * steps };
-        let out = learner.net.forward(&batch.images, true);
-        let (loss, parts) = learner.objective.loss(&learner.net, &batch.images, &out, &batch.targets, at)?;
-        sums.add(&out.logits, &batch.targets, &parts);
-        let value = loss.double_value(&[]);
-        if !value.is_finite() {
-            return Err(EpochError::NotFinite { loss: value, epoch, step: i + 1 });
-        }
-        loss.backward();
         rate = cosine_rate(schedule.learning_rate, at.step, warmup, at.steps);
-        learner.sgd.step(&learner.net.params, rate);
-        learner.objective.step(rate);
+        let (logits, parts) = step(learner, &batch, at, rate)?;
+        sums.add(&logits, &batch.targets, &parts);
         bar.inc(1);
     }
     Ok(sums.row(epoch, rate))
+}
+
+/// One step: forward, loss, backward, and the weights move. Returns the logits and what the loss was made of.
+///
+/// # Errors
+/// The loss became infinite or NaN; then the weights stay.
+pub(super) fn step(learner: &mut Learner, batch: &Batch, at: Moment, rate: f64) -> Result<(Tensor, Parts), EpochError> {
+    let out = learner.net.forward(&batch.images, true);
+    let (loss, parts) = learner.objective.loss(&learner.net, &batch.images, &out, &batch.targets, at)?;
+    let value = loss.double_value(&[]);
+    if !value.is_finite() {
+        return Err(EpochError::NotFinite { loss: value, epoch: at.epoch, step: at.step });
+    }
+    loss.backward();
+    learner.sgd.step(&learner.net.params, rate);
+    learner.objective.step(rate);
+    Ok((out.logits, parts))
 }
 
 impl Mean {
@@ -147,15 +156,15 @@ fn correct(logits: &Tensor, targets: &Tensor) -> f64 {
 }
 
 /// Share of the pictures at `indices` that the network classifies as labelled.
-pub fn accuracy(net: &ResNet, batcher: &Batcher<'_>, indices: &[usize]) -> f64 {
+pub fn accuracy(net: &Net, batcher: &Batcher<'_>, indices: &[usize]) -> f64 {
     hits(net, batcher, indices) / indices.len() as f64
 }
 
 /// How many of the pictures at `indices` the network classifies as labelled.
-pub(super) fn hits(net: &ResNet, batcher: &Batcher<'_>, indices: &[usize]) -> f64 {
+pub(super) fn hits(net: &Net, batcher: &Batcher<'_>, indices: &[usize]) -> f64 {
     let of_chunk = |chunk: &[usize]| {
         let batch = batcher.plain(chunk);
         correct(&no_grad(|| net.forward(&batch.images, false)).logits, &batch.targets)
     };
-    indices.chunks(EVALUATION_BATCH).map(of_chunk).sum()
+    indices.chunks(batcher.at_once(EVALUATION_BATCH)).map(of_chunk).sum()
 }

@@ -15,9 +15,8 @@ use crate::config::TrainConfig;
 use crate::data::{Batcher, DataError, Dataset};
 use crate::files::write_whole;
 use crate::loss::LossError;
-use crate::model::{ModelError, Precision, ResNet};
+use crate::model::{ModelError, Net, Precision, StartError};
 use crate::plot::PlotError;
-use crate::weights::WeightsError;
 
 /// Config as used, in the run's folder.
 const CONFIG: &str = "config.toml";
@@ -46,7 +45,7 @@ pub enum TrainError {
     Loss(#[from] LossError),
     /// Reading starting weights.
     #[error(transparent)]
-    Weights(#[from] WeightsError),
+    Start(#[from] StartError),
     /// Reading or writing a checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -174,7 +173,7 @@ fn check_test_classes(train: &Dataset, test: &Dataset, classes: usize) -> Result
 fn finish(
     config: &TrainConfig,
     classes: &[String],
-    net: &ResNet,
+    net: &Net,
     test: &Batcher<'_>,
     count: usize,
 ) -> Result<(), TrainError> {

@@ -10,7 +10,7 @@ use crate::checkpoint::Checkpoint;
 use crate::config::TrainConfig;
 use crate::data::Dataset;
 use crate::loss::Objective;
-use crate::model::ResNet;
+use crate::model::{Net, fill, fresh};
 use crate::optim::Sgd;
 
 /// Prefix of the optimiser's tensors in a checkpoint.
@@ -20,7 +20,7 @@ const OBJECTIVE: &str = "objective.";
 
 /// A network with fresh weights, its optimiser at rest and its loss.
 pub(super) fn learner(config: &TrainConfig, classes: usize) -> Result<Learner, TrainError> {
-    let net = fresh(config, classes)?;
+    let net = fresh(&config.model, classes, config.seed)?;
     let sgd = Sgd::new(&net.params, config.schedule.momentum, config.schedule.weight_decay);
     let objective = Objective::new(config, &net, classes)?;
     Ok(Learner { net, sgd, objective })
@@ -30,7 +30,7 @@ pub(super) fn learner(config: &TrainConfig, classes: usize) -> Result<Learner, T
 /// Returns the finished epochs.
 pub(super) fn restore(config: &TrainConfig, path: &Path, learner: &mut Learner) -> Result<usize, TrainError> {
     if !path.exists() {
-        load_start(config, &learner.net)?;
+        fill(&config.model, &learner.net)?;
         return Ok(0);
     }
     let checkpoint = Checkpoint::read(path)?;
@@ -43,32 +43,20 @@ pub(super) fn restore(config: &TrainConfig, path: &Path, learner: &mut Learner) 
     Ok(epoch)
 }
 
-fn fresh(config: &TrainConfig, classes: usize) -> Result<ResNet, TrainError> {
-    let model = &config.model;
-    Ok(ResNet::new(&model.arch, classes, model.precision, config.seed as i64)?)
-}
-
-fn load_start(config: &TrainConfig, net: &ResNet) -> Result<(), TrainError> {
-    if let Some(weights) = &config.model.start {
-        let tensors = crate::weights::load(weights, &net.params.shapes())?;
-        net.params.load(|name| tensors.find(name))?;
-    }
-    Ok(())
-}
-
 /// The weights and what they are.
-pub(super) fn of_network(config: &TrainConfig, classes: &[String], net: &ResNet) -> Checkpoint {
+pub(super) fn of_network(config: &TrainConfig, classes: &[String], net: &Net) -> Checkpoint {
     let mut checkpoint = Checkpoint::default();
     for (name, shape, values) in net.params.export() {
         checkpoint.tensors.insert(name, (shape, values));
     }
     let provenance = json!({
         "loss": config.loss, "seed": config.seed, "schedule": config.schedule, "data": config.data.train,
-        "train_limit": config.data.train_limit, "start": config.model.start, "precision": config.model.precision,
+        "train_limit": config.data.train_limit, "start": config.model.start, "start_head": config.model.start_head,
+        "keep_statistics": config.model.keep_statistics, "precision": config.model.precision,
         "threads": config.threads,
     });
     let metadata = [
-        ("arch", net.arch.clone()),
+        ("arch", net.plan.arch.to_owned()),
         ("classes", json!(classes).to_string()),
         ("normalise", json!(config.data.normalise).to_string()),
         ("input", json!([config.data.height, config.data.width]).to_string()),
@@ -105,11 +93,14 @@ pub(super) fn class_names(config: &TrainConfig, set: &Dataset) -> Result<Vec<Str
 /// Writes the network that a run starts from as a checkpoint of its own, so that it can be measured like the trained one.
 ///
 /// # Errors
-/// Unreadable pictures (they name the classes) or weights, a full disk.
+/// Unreadable pictures (they name the classes, where the config does not) or weights, a full disk.
 pub fn write_start(config: &TrainConfig, path: &Path) -> Result<(), TrainError> {
     let data = &config.data;
-    let classes = class_names(config, &Dataset::open(&data.train, data.height, data.width)?)?;
-    let net = fresh(config, classes.len())?;
-    load_start(config, &net)?;
+    let classes = match data.classes.as_slice() {
+        [] => class_names(config, &Dataset::open(&data.train, data.height, data.width)?)?,
+        given => given.to_vec(),
+    };
+    let net = fresh(&config.model, classes.len(), config.seed)?;
+    fill(&config.model, &net)?;
     Ok(of_network(config, &classes, &net).write(path)?)
 }

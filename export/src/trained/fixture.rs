@@ -8,11 +8,11 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::checkpoint::Checkpoint;
 use crate::data::DataSource;
-use crate::model::{Precision, ResNet};
+use crate::model::{Net, Precision};
 
 /// A checkpoint of ten classes whose batch norms are far from the identity, so that folding them matters.
 pub(crate) fn write_checkpoint(folder: &Path, arch: &str) -> PathBuf {
-    let net = ResNet::new(arch, 10, Precision::Fp32, 5).unwrap();
+    let net = Net::new(arch, 10, Precision::Fp32, 5).unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let mut tensors = BTreeMap::new();
     for (name, shape, mut values) in net.params.export() {
@@ -31,7 +31,7 @@ pub(crate) fn write_checkpoint(folder: &Path, arch: &str) -> PathBuf {
         ("arch", arch),
         ("classes", r#"["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]"#),
         ("normalise", r#"{"mean": [0.5, 0.4, 0.3], "std": [0.25, 0.2, 0.3]}"#),
-        ("input", "[32, 32]"),
+        ("input", if net.plan.features == 64 { "[32, 32]" } else { "[64, 64]" }),
         ("provenance", r#"{"loss": {"lambda": 0.1}, "seed": 5, "start": null}"#),
     ];
     let metadata = metadata.map(|(key, text)| (key.to_owned(), text.to_owned())).into();

@@ -122,11 +122,20 @@ pub enum WeightsError {
 /// [`WeightsError::Mismatch`] lists every name that is missing, unexpected or of another shape; the
 /// other variants say what is wrong with the file.
 pub fn load(path: &Path, wanted: &[(String, Vec<usize>)]) -> Result<Tensors, WeightsError> {
+    load_beside(path, wanted, &[])
+}
+
+/// As [`load`]; tensors called `beside` may be in the file, of any shape, and are read where they are.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_beside(path: &Path, wanted: &[(String, Vec<usize>)], beside: &[String]) -> Result<Tensors, WeightsError> {
     let file = WeightFile::open(path)?;
-    let prefix = select::prefix(path, file.shapes(), wanted)?;
+    let prefix = select::prefix(path, file.shapes(), wanted, beside)?;
     log::debug!("weights: {}: {} tensors under {prefix:?}", path.display(), wanted.len());
+    let there = beside.iter().filter_map(|name| Some((name, file.shapes().get(&format!("{prefix}{name}"))?)));
     let mut tensors = Tensors::default();
-    for (name, shape) in wanted {
+    for (name, shape) in wanted.iter().map(|(name, shape)| (name, shape)).chain(there) {
         let values = file.values(&format!("{prefix}{name}"))?;
         tensors.insert(name, Array::new(shape.clone(), values)?);
     }

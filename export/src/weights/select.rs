@@ -32,14 +32,16 @@ pub struct Mismatch {
     pub misshaped: Vec<(String, Vec<usize>, Vec<usize>)>,
 }
 
-/// What stands before every name of the state dict.
+/// What stands before every name of the state dict, which may hold those `beside` too.
 pub(super) fn prefix(
     path: &Path,
     shapes: &BTreeMap<String, Vec<usize>>,
     wanted: &[(String, Vec<usize>)],
+    beside: &[String],
 ) -> Result<String, WeightsError> {
     let prefix = most_complete(path, shapes, wanted)?;
-    let mismatch = compare(&prefix, shapes, wanted);
+    let mut mismatch = compare(&prefix, shapes, wanted);
+    mismatch.unexpected.retain(|name| !beside.contains(name));
     if mismatch.is_empty() {
         Ok(prefix)
     } else {

@@ -25,7 +25,7 @@ use tch::Tensor;
 
 use super::LossError;
 use super::objective::Moment;
-use crate::model::{Forward, ModelError, ParamStore, ResNet, Role, values_of};
+use crate::model::{Forward, ModelError, Net, ParamStore, Role, values_of};
 use crate::optim::Sgd;
 use queue::Queue;
 use sample::least_likely;
@@ -75,7 +75,7 @@ impl Default for VirtualOutliersConfig {
 
 impl VirtualOutliers {
     /// Empty queues and a classifier at chance, for the head of `net`.
-    pub fn new(config: VirtualOutliersConfig, net: &ResNet, seed: u64, momentum: f64, weight_decay: f64) -> Self {
+    pub fn new(config: VirtualOutliersConfig, net: &Net, seed: u64, momentum: f64, weight_decay: f64) -> Self {
         let head = net.head_weight().size();
         let mut params = ParamStore::default();
         params.add("energy.weight", Role::Trainable, Tensor::ones([head[0]], tch::kind::FLOAT_CPU));
@@ -92,7 +92,7 @@ impl VirtualOutliers {
     /// Targets that are no integers, features without channels.
     pub fn loss(
         &mut self,
-        net: &ResNet,
+        net: &Net,
         out: &Forward,
         targets: &Tensor,
         at: Moment,

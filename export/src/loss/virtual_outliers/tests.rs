@@ -30,12 +30,12 @@ fn gradients_of_logits_outliers_and_classifier_agree_with_finite_differences() {
     assert_gradient(|x| energy_classifier_loss(&real, &outliers, &w, &a, x), &c, all, "c");
 }
 
-fn net() -> ResNet {
-    ResNet::new("resnet20", 2, Precision::Fp32, 1).unwrap()
+fn net() -> Net {
+    Net::new("resnet20", 2, Precision::Fp32, 1).unwrap()
 }
 
 /// A batch of two pictures, one of each class, whose features depend on `step`.
-fn batch(net: &ResNet, step: usize) -> (Forward, Tensor) {
+fn batch(net: &Net, step: usize) -> (Forward, Tensor) {
     let features: Vec<f32> = (0..128).map(|i| ((i * 31 + step * 17) % 23) as f32 / 10.0).collect();
     let features = Tensor::from_slice(&features).view([2, 64]);
     let logits = features.linear(net.head_weight(), Some(net.head_bias()));
@@ -43,13 +43,13 @@ fn batch(net: &ResNet, step: usize) -> (Forward, Tensor) {
     (Forward { feature_map: map, features, logits }, Tensor::from_slice(&[0i64, 1]))
 }
 
-fn term(net: &ResNet) -> VirtualOutliers {
+fn term(net: &Net) -> VirtualOutliers {
     let config = VirtualOutliersConfig { queue: 3, samples: 20, start_epoch: 2, ..VirtualOutliersConfig::default() };
     VirtualOutliers::new(config, net, 7, 0.9, 5e-4)
 }
 
 /// Loss of one step, after which w, a and c have moved.
-fn step(term: &mut VirtualOutliers, net: &ResNet, step: usize) -> Option<f64> {
+fn step(term: &mut VirtualOutliers, net: &Net, step: usize) -> Option<f64> {
     let (out, targets) = batch(net, step);
     let loss = term.loss(net, &out, &targets, Moment { epoch: 1 + step / 2, step, steps: 10 }).unwrap();
     let value = loss.as_ref().map(|loss| loss.double_value(&[]));
