@@ -1,7 +1,7 @@
 //! Golden vectors: synthetic pictures, and what libtorch makes of them in FP32.
 
 use ndarray::Array4;
-use oodwatch::package::{Calibration, Golden, InputSpec, Manifest};
+use oodwatch::package::{Calibration, GOLDEN_TOLERANCE, Golden, InputSpec, Manifest};
 use oodwatch::synthetic;
 
 use super::ExportError;
