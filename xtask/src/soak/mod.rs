@@ -23,6 +23,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use oodwatch::board::BoardConfig;
 use oodwatch::calibrate::Criterion;
 use oodwatch::config::{Config, ModelConfig, ScoreConfig};
 use oodwatch::decide::DecideConfig;
@@ -96,6 +97,7 @@ fn soak(bench: &Bench, arguments: &Arguments) -> Result<Report> {
         score: ScoreConfig { name: Criterion::default() },
         health: HealthConfig::default(),
         drift: DriftConfig::default(),
+        board: BoardConfig::default(),
         // The plan has more faults in an hour than any config would allow.
         decide: DecideConfig { deadline_ms: arguments.deadline_ms, faults_per_hour: 10_000, ..DecideConfig::default() },
         sink: SinkConfig::default(),
