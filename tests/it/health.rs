@@ -4,7 +4,9 @@ use std::fs;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use image::RgbImage;
+use image::imageops::{self, FilterType};
+use image::{Rgb, RgbImage};
+use jiff::Timestamp;
 use oodwatch::decode::decode;
 use oodwatch::health::{Findings, Health, HealthConfig, Kind, Level, Meta, View};
 use oodwatch::source::{self, SourceConfig};
@@ -14,13 +16,19 @@ use crate::support::{Bench, Tool, cifar10, have};
 /// Photographs that most tests look at: of 32x32 pixels, no two of one scene.
 const PHOTOGRAPHS: usize = 400;
 
+fn photographs(count: usize) -> Vec<RgbImage> {
+    let photograph = |record: &[u8]| {
+        let value = |x, y, channel: usize| record[1 + 1024 * channel + 32 * y as usize + x as usize];
+        RgbImage::from_fn(32, 32, |x, y| Rgb([0, 1, 2].map(|channel| value(x, y, channel))))
+    };
+    fs::read(cifar10()).unwrap().chunks_exact(3073).take(count).map(photograph).collect()
+}
+
 /// What is found in each of so many photographs under this script.
-fn found(photographs: usize, script: &str, consecutive_frames: u32) -> Vec<Vec<(Kind, Level)>> {
+fn found(count: usize, script: &str, consecutive_frames: u32) -> Vec<Vec<(Kind, Level)>> {
     let bench = Bench::new();
     fs::create_dir(bench.path("pictures")).unwrap();
-    for (number, record) in fs::read(cifar10()).unwrap().chunks_exact(3073).take(photographs).enumerate() {
-        let value = |x, y, channel: usize| record[1 + 1024 * channel + 32 * y as usize + x as usize];
-        let photograph = RgbImage::from_fn(32, 32, |x, y| image::Rgb([0, 1, 2].map(|channel| value(x, y, channel))));
+    for (number, photograph) in photographs(count).iter().enumerate() {
         photograph.save(bench.path(&format!("pictures/{number:04}.png"))).unwrap();
     }
     let path = bench.path("pictures").display().to_string();
@@ -36,7 +44,7 @@ fn found(photographs: usize, script: &str, consecutive_frames: u32) -> Vec<Vec<(
         let meta = Meta { age: Duration::ZERO, ..Meta::of(&frame) };
         all.push(list(health.look(&View::of(&decode(frame.content).unwrap()), meta)));
     }
-    assert_eq!(all.len(), photographs);
+    assert_eq!(all.len(), count);
     all
 }
 
@@ -90,4 +98,43 @@ fn an_enlarged_picture_has_lost_its_focus() {
     }
     let enlarged = found(40, &always("kind = \"wrong_size\"\nfactor = 8"), 1);
     assert!(count(&enlarged, Kind::Defocus, Level::Warn) >= 36, "{enlarged:?}");
+}
+
+/// What no fault of the source does to a picture, done by hand.
+#[test]
+fn every_other_check_of_the_picture_finds_what_it_is_for_in_nearly_every_photograph() {
+    if !have(&[Tool::Cifar10]) {
+        return;
+    }
+    let photographs = photographs(PHOTOGRAPHS);
+    let each = |photograph: &RgbImage, change: &dyn Fn(u32, [u8; 3]) -> [u8; 3]| {
+        RgbImage::from_fn(32, 32, |x, y| Rgb(change(x, photograph.get_pixel(x, y).0)))
+    };
+    let bright = |value: u8| 240 + value / 17;
+    let blurred = |photograph: &RgbImage| {
+        let small = imageops::resize(photograph, 2, 2, FilterType::Triangle);
+        imageops::resize(&small, 32, 32, FilterType::CatmullRom)
+    };
+    let spoilt: [(Kind, &dyn Fn(&RgbImage) -> RgbImage); 7] = [
+        (Kind::Overexposed, &|it| each(it, &|_, rgb| rgb.map(bright))),
+        (Kind::Backlit, &|it| each(it, &|x, rgb| rgb.map(|value| if x < 14 { value / 20 } else { bright(value) }))),
+        (Kind::Blocked, &|it| each(it, &|x, rgb| if x < 14 { [0; 3] } else { rgb.map(|value| value / 2 + 100) })),
+        (Kind::LowVisibility, &|it| each(it, &|_, rgb| rgb.map(|value| 195 + value / 25))),
+        (Kind::Defocus, &blurred),
+        (Kind::DeadChannel, &|it| each(it, &|_, [red, green, _]| [red, green, 0])),
+        (Kind::ColorCast, &|it| each(it, &|_, [red, _, blue]| [red / 8, 220, blue / 8])),
+    ];
+    for (kind, spoil) in spoilt {
+        let found =
+            photographs.iter().filter(|photograph| look_once(&spoil(photograph)).contains(&(kind, Level::Error)));
+        let count = found.count();
+        assert!(count >= PHOTOGRAPHS * 95 / 100, "{kind:?}: {count} of {PHOTOGRAPHS}");
+    }
+}
+
+fn look_once(picture: &RgbImage) -> Vec<(Kind, Level)> {
+    let mut health = Health::new(&HealthConfig { consecutive_frames: 1, ..HealthConfig::default() });
+    let meta = Meta { index: 0, captured_at: Timestamp::UNIX_EPOCH, age: Duration::ZERO };
+    let findings = health.look(&View::of(picture), meta);
+    findings.list.iter().map(|finding| (finding.kind, finding.level)).collect()
 }

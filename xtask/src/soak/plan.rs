@@ -3,6 +3,9 @@
 //! Time is cut into rounds. In each, faults follow one another on every camera with pauses of good frames between them;
 //! the end of a round is quiet, and there the process itself is interrupted. Faults of different cameras overlap as they
 //! like; those of one camera do not, since they would hide each other.
+//!
+//! The first fault of all cameras, at the same time, is the largest picture that they ever show. Memory is as large as the largest
+//! pictures that came together wanted it; had they to be waited for, a run would grow each time they became larger, and hide a leak.
 
 use std::path::Path;
 use std::time::Duration;
@@ -29,6 +32,9 @@ const QUIET: u64 = 80;
 /// How long faults last, and good frames between them, in frames.
 const LASTS: std::ops::Range<u64> = 15..30;
 const BETWEEN: std::ops::Range<u64> = 20..40;
+/// How much larger pictures of another size are at most, along each side, and how long all cameras show those at the beginning, in frames.
+const LARGEST: f64 = 3.0;
+const OPENING: u64 = 25;
 
 /// A whole run.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,8 +103,8 @@ fn is_loud(from: u64, frames: u64) -> bool {
 }
 
 fn faults(rng: &mut ChaCha8Rng, frames: u64) -> Vec<FaultConfig> {
-    let mut faults = Vec::new();
-    let mut at = FIRST + rng.random_range(BETWEEN);
+    let mut faults = vec![FaultConfig { from_frame: Some(FIRST), for_frames: Some(OPENING), ..wrong_size(LARGEST) }];
+    let mut at = FIRST + OPENING + rng.random_range(BETWEEN);
     loop {
         let lasts = rng.random_range(LASTS);
         // A fault needs good frames behind it, by which the recovery shows.
@@ -125,10 +131,14 @@ fn fault(rng: &mut ChaCha8Rng) -> FaultConfig {
         Corrupt if rng.random() => fault.keep = Some(0.0),
         Corrupt => fault.damage = Some(rng.random_range(0.6..1.0)),
         TimestampJump => fault.milliseconds = Some(-rng.random_range(20_000..60_000)),
-        WrongSize => fault.factor = Some(rng.random_range(0.2..3.0)),
+        WrongSize => fault = wrong_size(rng.random_range(0.2..LARGEST)),
         Black | Freeze | Stall | Unplug => {}
     }
     fault
+}
+
+fn wrong_size(factor: f64) -> FaultConfig {
+    FaultConfig { from_frame: None, factor: Some(factor), ..FaultConfig::of(FaultKind::WrongSize) }
 }
 
 /// One in the quiet end of each round, by turns of both kinds; the last one leaves time to recover.

@@ -13,6 +13,10 @@ pub(super) struct Sample {
     pub(super) at: Duration,
     /// Memory that it holds, in KiB: VmRSS.
     pub(super) memory_kib: u64,
+    /// Of it, what no file stands behind: RssAnon.
+    pub(super) own_kib: u64,
+    /// Of it, pages of files, which are the program and its libraries: RssFile.
+    pub(super) file_kib: u64,
     pub(super) threads: u64,
     pub(super) open_files: u64,
 }
@@ -29,16 +33,24 @@ fn sample(status: &str, open_files: u64, at: Duration) -> Option<Sample> {
         let rest = status.lines().find_map(|line| line.strip_prefix(key))?;
         rest.split_ascii_whitespace().next()?.parse().ok()
     };
-    Some(Sample { at, memory_kib: number("VmRSS:")?, threads: number("Threads:")?, open_files })
+    Some(Sample {
+        at,
+        memory_kib: number("VmRSS:")?,
+        own_kib: number("RssAnon:")?,
+        file_kib: number("RssFile:")?,
+        threads: number("Threads:")?,
+        open_files,
+    })
 }
 
 /// Looks as comma-separated values, to see where something grew.
 pub(super) fn table(samples: &[Sample]) -> String {
     let row = |sample: &Sample| {
-        let Sample { at, memory_kib, threads, open_files } = sample;
-        format!("{:.1},{memory_kib},{threads},{open_files}\n", at.as_secs_f64())
+        let Sample { at, memory_kib, own_kib, file_kib, threads, open_files } = sample;
+        format!("{:.1},{memory_kib},{own_kib},{file_kib},{threads},{open_files}\n", at.as_secs_f64())
     };
-    std::iter::once("seconds,memory_kib,threads,open_files\n".to_owned()).chain(samples.iter().map(row)).collect()
+    let head = "seconds,memory_kib,own_kib,file_kib,threads,open_files\n".to_owned();
+    std::iter::once(head).chain(samples.iter().map(row)).collect()
 }
 
 /// Sends a signal to a child.
@@ -56,9 +68,10 @@ mod tests {
 
     #[test]
     fn memory_and_threads_are_read_from_the_status_and_a_dead_process_has_none() {
-        let status = "Name:\toodwatch\nState:\tS (sleeping)\nVmRSS:\t   61234 kB\nThreads:\t7\n";
+        let status = "Name:\toodwatch\nState:\tS (sleeping)\nVmRSS:\t   61234 kB\nRssAnon:\t   21230 kB\nRssFile:\t   \
+                      40004 kB\nThreads:\t7\n";
         let at = Duration::from_secs(1);
-        let wanted = Sample { at, memory_kib: 61_234, threads: 7, open_files: 5 };
+        let wanted = Sample { at, memory_kib: 61_234, own_kib: 21_230, file_kib: 40_004, threads: 7, open_files: 5 };
         assert_eq!(sample(status, 5, at), Some(wanted));
         assert_eq!(sample("Name:\toodwatch\nState:\tZ (zombie)\nThreads:\t1\n", 0, at), None);
     }

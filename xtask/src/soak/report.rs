@@ -106,6 +106,8 @@ fn median(samples: &[Sample]) -> Option<Sample> {
     Some(Sample {
         at: samples.first()?.at,
         memory_kib: of(|sample| sample.memory_kib)?,
+        own_kib: of(|sample| sample.own_kib)?,
+        file_kib: of(|sample| sample.file_kib)?,
         threads: of(|sample| sample.threads)?,
         open_files: of(|sample| sample.open_files)?,
     })
@@ -189,13 +191,19 @@ impl fmt::Display for Report {
             writeln!(
                 f,
                 "\n| | after warm-up ({:.0} s) | at the end | |\n|---|---:|---:|---|\n\
-                 | memory (VmRSS), KiB | {} | {} | {:+.2} %, allowed {:.0} % |\n| threads | {} | {} | |\n\
+                 | memory (VmRSS), KiB | {} | {} | {:+.2} %, allowed {:.0} % |\n\
+                 | of it the process's own (RssAnon) | {} | {} | |\n| of it pages of files (RssFile) | {} | {} | |\n\
+                 | threads | {} | {} | |\n\
                  | open files | {} | {} | |",
                 first.at.as_secs_f64(),
                 first.memory_kib,
                 last.memory_kib,
                 100.0 * drift.growth(),
                 100.0 * most_growth,
+                first.own_kib,
+                last.own_kib,
+                first.file_kib,
+                last.file_kib,
                 first.threads,
                 last.threads,
                 first.open_files,

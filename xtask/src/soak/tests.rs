@@ -1,5 +1,7 @@
 //! The plan by itself, and a short run of the real program.
 
+use oodwatch::source::faults::{FaultConfig, FaultKind};
+
 use super::plan::CAMERAS;
 use super::process::Sample;
 use super::report::Drift;
@@ -17,6 +19,18 @@ fn a_seed_decides_the_plan_and_faults_of_a_camera_come_one_at_a_time() {
         assert!(faults.len() > 150, "{} faults", faults.len());
         let ends = faults.iter().map(|fault| fault.from_frame.unwrap() + fault.for_frames.unwrap());
         assert!(ends.zip(&faults[1..]).all(|(end, next)| end + 20 <= next.from_frame.unwrap()));
+    }
+}
+
+#[test]
+fn every_camera_shows_its_largest_pictures_within_the_warm_up_and_at_the_same_time() {
+    let plan = Plan::draw(5, MINUTES_30);
+    let factor = |fault: &FaultConfig| fault.factor.unwrap_or_default();
+    for faults in &plan.faults {
+        let first = &faults[0];
+        assert_eq!((first.kind, first.from_frame), (FaultKind::WrongSize, plan.faults[0][0].from_frame));
+        assert!(first.from_frame.unwrap() + first.for_frames.unwrap() < plan.frames() / 5);
+        assert!(faults.iter().map(factor).all(|other| other <= factor(first)));
     }
 }
 
@@ -46,7 +60,8 @@ fn memory_that_grows_by_more_than_a_hundredth_is_a_miss_and_noise_is_none() {
 }
 
 fn sample(second: u64, memory_kib: u64) -> Sample {
-    Sample { at: Duration::from_secs(second), memory_kib, threads: 7, open_files: 12 }
+    let (own_kib, file_kib) = (memory_kib - 26_000, 26_000);
+    Sample { at: Duration::from_secs(second), memory_kib, own_kib, file_kib, threads: 7, open_files: 12 }
 }
 
 /// The short form of `cargo xtask soak`, of the program that was built beside this test. Its deadline is one that a busy machine can keep.
