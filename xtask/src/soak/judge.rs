@@ -8,7 +8,7 @@ use oodwatch::source::SourceConfig;
 use oodwatch::source::faults::{Circumstances, Expectation, FaultConfig, taken_ns};
 use oodwatch::verdict::Verdict;
 
-use super::plan::{INTERVAL, Interrupts, Plan};
+use super::plan::{BETWEEN, INTERVAL, Interrupts, Plan};
 use super::report::{Counts, Drift, Outcome, Report, Told};
 use super::scene;
 use super::watch::{Interrupted, Watched};
@@ -62,9 +62,8 @@ fn outcome(
     };
     let expectation = fault.expectation(&given)?;
     let (from, lasts) = (fault.from_frame.unwrap_or(0), fault.for_frames.unwrap_or(0));
-    let before = verdicts.iter().rfind(|verdict| verdict.frame.is_some_and(|frame| frame < from));
-    let began_ns = before.and_then(|verdict| taken_ns(from, verdict, INTERVAL));
-    let began_ns = began_ns.with_context(|| format!("{}: no verdict before frame {from}", camera.name))?;
+    let began_ns =
+        began_ns(from, verdicts).with_context(|| format!("{}: no verdict before frame {from}", camera.name))?;
     let told = match &expectation {
         Expectation::NotPromised { .. } => Told::NotPromised,
         Expectation::Told { within, .. } => match expectation.told(began_ns, verdicts.iter().copied()) {
@@ -75,6 +74,16 @@ fn outcome(
     let good = from + lasts..until;
     let recovered = verdicts.iter().any(|verdict| verdict.safe && verdict.frame.is_some_and(|it| good.contains(&it)));
     Ok(Outcome { camera: camera.name.clone(), kind: fault.kind, from_frame: from, told, recovered })
+}
+
+/// When a frame was due, by the good ones before it. A busy machine takes a frame too late, never too early: the earliest one tells.
+/// By one that was late, a fault would begin after it was told of. Where all of them were dropped, the last frame before them tells.
+fn began_ns(from: u64, verdicts: &[&Verdict]) -> Option<u64> {
+    let good = from.saturating_sub(BETWEEN.start)..from;
+    let before = verdicts.iter().filter(|verdict| verdict.frame.is_some_and(|frame| good.contains(&frame)));
+    let earliest = before.filter_map(|verdict| taken_ns(from, verdict, INTERVAL)).min();
+    let last = || verdicts.iter().rfind(|verdict| verdict.frame.is_some_and(|frame| frame < from));
+    earliest.or_else(|| taken_ns(from, last()?, INTERVAL))
 }
 
 /// Every verdict counts on by one.
@@ -141,6 +150,19 @@ fn uncounted(camera: &str, counts: Counts, verdicts: &[&Verdict]) -> Vec<String>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_frame_that_was_taken_late_does_not_put_off_the_beginning_of_a_fault() {
+        let verdict = |frame: u64, taken_ms: u64| -> Verdict {
+            let like: Verdict = serde_json::from_str(include_str!("../../../fuzz/corpus/verdict/1.json")).unwrap();
+            Verdict { frame: Some(frame), age_ms: Some(5.0), monotonic_ns: (taken_ms + 5) * 1_000_000, ..like }
+        };
+        let all = [verdict(40, 4_000), verdict(97, 12_000), verdict(98, 9_801), verdict(99, 9_960)];
+        let began = |frames: &[Verdict]| began_ns(100, &frames.iter().collect::<Vec<_>>());
+        assert_eq!(began(&all), Some(10_001_000_000));
+        assert_eq!(began(&all[..1]), Some(10_000_000_000));
+        assert_eq!(began(&[]), None);
+    }
 
     #[test]
     fn counts_are_read_from_the_last_words_about_a_camera() {

@@ -31,7 +31,7 @@ const ROUND: u64 = 200;
 const QUIET: u64 = 80;
 /// How long faults last, and good frames between them, in frames.
 const LASTS: std::ops::Range<u64> = 15..30;
-const BETWEEN: std::ops::Range<u64> = 20..40;
+pub(super) const BETWEEN: std::ops::Range<u64> = 20..40;
 /// How much larger pictures of another size are at most, along each side, and how long all cameras show those at the beginning, in frames.
 const LARGEST: f64 = 3.0;
 const OPENING: u64 = 25;

@@ -56,6 +56,10 @@ fn memory_that_grows_by_more_than_a_hundredth_is_a_miss_and_noise_is_none() {
     let misses = |grows| Drift::of(&samples(grows), MINUTES_30).unwrap().misses();
     assert_eq!(misses(0), [""; 0]);
     assert!(misses(2_000)[0].starts_with("memory grew by"));
+    // Pages of files were taken back by the system as fast as the process's own memory grew.
+    let hidden = |second| Sample { own_kib: 30_000 + second, file_kib: 30_000 - second, ..sample(second, 60_000) };
+    let misses = Drift::of(&(0..1800).map(hidden).collect::<Vec<_>>(), MINUTES_30).unwrap().misses();
+    assert!(misses[0].starts_with("the process's own memory grew by") && misses.len() == 1, "{misses:?}");
     assert_eq!(Drift::of(&samples(0)[..9], MINUTES_30), None);
 }
 
