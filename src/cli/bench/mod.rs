@@ -14,7 +14,7 @@ use oodwatch::config::ModelConfig;
 use oodwatch::decide::{DecideConfig, Decider};
 use oodwatch::decode::{Content, Decoder};
 use oodwatch::health::{Health, HealthConfig, Meta, View};
-use oodwatch::infer::ExecutionProvider;
+use oodwatch::infer::{ExecutionProvider, Precision};
 use oodwatch::open;
 use oodwatch::package::Package;
 use oodwatch::pipeline::{Pipeline, Timings};
@@ -117,6 +117,7 @@ struct Bench {
 }
 
 struct Measured {
+    precision: Precision,
     laps: Vec<Lap>,
     wall: Duration,
     bad: u64,
@@ -149,7 +150,7 @@ impl Bench {
         if laps.is_empty() {
             return Err(CliError::NothingRead(self.bad).into());
         }
-        Ok(Measured { laps, wall, bad: self.bad })
+        Ok(Measured { precision: self.pipeline.precision(), laps, wall, bad: self.bad })
     }
 
     fn frame(&mut self, frame: Frame, source: Duration) -> anyhow::Result<()> {

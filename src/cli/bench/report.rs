@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use oodwatch::board::{Board, Root};
-use oodwatch::infer::{PRECISION, runtime};
+use oodwatch::infer::runtime;
 use oodwatch::package::Package;
 
 use super::{Arguments, Measured, quantile};
@@ -50,7 +50,7 @@ fn cells(arguments: &Arguments, package: &Package, measured: &Measured, board: &
         board.l4t.as_ref().map_or_else(|| "none".into(), ToString::to_string),
         runtime().map_or_else(unknown, |runtime| version_of(&runtime.path, runtime.build)),
         arguments.execution_provider.to_string(),
-        PRECISION.into(),
+        measured.precision.to_string(),
         arguments.model.as_deref().map_or_else(unknown, name_of),
         format!("{}x{}", input.width, input.height),
         format!("{} of {frames}", measured.laps.len()),
