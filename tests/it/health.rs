@@ -100,6 +100,9 @@ fn an_enlarged_picture_has_lost_its_focus() {
     assert!(count(&enlarged, Kind::Defocus, Level::Warn) >= 36, "{enlarged:?}");
 }
 
+/// What a camera does to a picture.
+type Spoil<'a> = &'a dyn Fn(&RgbImage) -> RgbImage;
+
 /// What no fault of the source does to a picture, done by hand.
 #[test]
 fn every_other_check_of_the_picture_finds_what_it_is_for_in_nearly_every_photograph() {
@@ -115,7 +118,7 @@ fn every_other_check_of_the_picture_finds_what_it_is_for_in_nearly_every_photogr
         let small = imageops::resize(photograph, 2, 2, FilterType::Triangle);
         imageops::resize(&small, 32, 32, FilterType::CatmullRom)
     };
-    let spoilt: [(Kind, &dyn Fn(&RgbImage) -> RgbImage); 7] = [
+    let spoilt: [(Kind, Spoil<'_>); 7] = [
         (Kind::Overexposed, &|it| each(it, &|_, rgb| rgb.map(bright))),
         (Kind::Backlit, &|it| each(it, &|x, rgb| rgb.map(|value| if x < 14 { value / 20 } else { bright(value) }))),
         (Kind::Blocked, &|it| each(it, &|x, rgb| if x < 14 { [0; 3] } else { rgb.map(|value| value / 2 + 100) })),
