@@ -26,7 +26,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::source::Frame;
-use crate::view::ViewConfig;
+use crate::view::{Mask, ViewConfig};
 use measure::Measured;
 use points::Points;
 use stream::{Coming, Stream};
@@ -82,7 +82,7 @@ impl Health {
     pub fn new(config: &HealthConfig) -> Self {
         Self {
             config: config.clone(),
-            points: Points::default(),
+            points: Points::new(Mask::default()),
             measured: Measured::new(),
             stream: Stream::new(config.expected_rate),
             colorful: false,

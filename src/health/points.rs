@@ -29,7 +29,7 @@ pub(super) struct Point {
 impl Points {
     /// For pictures with this mask, as they lie.
     pub(super) fn new(mask: Mask) -> Self {
-        Self { mask, ..Self::default() }
+        Self { mask, columns: Vec::with_capacity(SIDE_POINTS), ..Self::default() }
     }
 
     /// Lays the grid over pictures of this size; the smallest is [`LEAST_SIDE`] per side.
@@ -42,7 +42,8 @@ impl Points {
         self.picture = picture;
         let columns = inner_width.min(SIDE_POINTS);
         let x = |column| 1 + (2 * column + 1) * inner_width / (2 * columns);
-        self.columns = (0..columns).map(|column| (x(column), column * SIDE_BLOCKS / columns)).collect();
+        self.columns.clear();
+        self.columns.extend((0..columns).map(|column| (x(column), column * SIDE_BLOCKS / columns)));
         self.rows =
             inner_height.min((SIDE_POINTS * inner_height).div_ceil(inner_width).max(LEAST_SIDE)).min(SIDE_POINTS);
         self.counting = if self.mask.is_none() { Vec::new() } else { self.counting() };

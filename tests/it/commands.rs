@@ -49,7 +49,7 @@ fn check_passes_a_good_set_up_and_names_each_part() {
     for part in [
         "ok  config",
         "ok  package",
-        "ok  infer    cpu: 2 golden inputs",
+        "ok  infer    cpu, fp32: 2 golden inputs",
         "ok  score    energy",
         "8x8 pixels",
         "ok  sink",

@@ -76,9 +76,9 @@ fn the_shipped_package_gives_the_same_page_twice_and_all_that_is_promised_holds(
     let (told, not_told): (Vec<&Value>, Vec<&Value>) =
         trials.iter().partition(|trial| trial["outcome"]["told"].is_object());
     assert_eq!(told.len(), 14, "{trials:?}");
-    // Those are of hours of scores, not of pictures.
+    // Those are of hours of scores and of the board, not of pictures.
     let names: Vec<&str> = not_told.iter().map(|trial| trial["kind"].as_str().unwrap()).collect();
-    assert_eq!(names, ["score_drift", "score_slack"]);
+    assert_eq!(names, ["score_drift", "score_slack", "board_throttled", "board_hot"]);
     assert!(not_told.iter().all(|trial| trial["outcome"]["not_applicable"].is_object()), "{trials:?}");
     let rate = &results["known"]["flags"]["rate"];
     let [low, value, high] = ["low", "value", "high"].map(|end| rate[end].as_f64().unwrap());
