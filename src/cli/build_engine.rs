@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ndarray::{Axis, Slice};
-use oodwatch::config::Config;
+use oodwatch::config::{Config, ModelConfig};
 use oodwatch::engines::{EngineError, Key, Store};
 use oodwatch::infer::{ExecutionProvider, InferError, Network, NetworkOptions};
 use oodwatch::package::Package;
@@ -25,31 +25,25 @@ const WORD: Duration = Duration::from_secs(10);
 )]
 pub(crate) struct Arguments {
     /// The config that `run` will be given
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "model")]
+    config: Option<PathBuf>,
+    /// Instead, a package that `calibrate`, `init`, `score` or `bench` is to run with `--execution-provider tensorrt`
+    #[arg(long, value_name = "PKG", conflicts_with = "config")]
+    model: Option<PathBuf>,
     /// Build also where an engine is there
     #[arg(long)]
     force: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let config = Config::load(&arguments.config)?;
-    if !config.model.execution_providers.contains(&ExecutionProvider::TensorRt) {
-        let asked: Vec<&str> = config.model.execution_providers.iter().map(|provider| provider.as_str()).collect();
-        let problem = format!(
-            "{}: model.execution_providers is {}, and only tensorrt builds engines",
-            arguments.config.display(),
-            asked.join(", ")
-        );
-        return Err(CliError::Usage(problem).into());
-    }
+    let (model, cameras) = wanted(arguments)?;
     if !ExecutionProvider::TensorRt.is_available()? {
         return Err(InferError::ProviderMissing { provider: ExecutionProvider::TensorRt }.into());
     }
-    let package = Package::open(&config.model.package)?;
-    let options = config.model.network_options(config.camera.len());
+    let package = Package::open(&model.package)?;
+    let options = model.network_options(cameras);
     let key = Key::here(Path::new("/"), &package.model_onnx, &package.manifest, &options);
-    let store = Store::of(&config.model.tensorrt)?;
+    let store = Store::of(&model.tensorrt)?;
     match store.find(&key) {
         Ok(folder) if !arguments.force => return lines::text(&format!("ok  engine   {}", folder.display())),
         Err(error @ EngineError::NotBuilt { .. }) => log::info!("infer: {error}"),
@@ -62,6 +56,23 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         lines::note(&format!("deleted {}, built for something else", old.display()))
     }
     lines::text(&format!("ok  engine   {} after {:.0} s", folder.display(), started.elapsed().as_secs_f64()))
+}
+
+/// What the engine is for, and for how many cameras.
+fn wanted(arguments: &Arguments) -> anyhow::Result<(ModelConfig, usize)> {
+    if let Some(model) = &arguments.model {
+        let providers = vec![ExecutionProvider::TensorRt];
+        return Ok((ModelConfig { execution_providers: providers, ..ModelConfig::new(model) }, 1));
+    }
+    let path = arguments.config.clone().unwrap_or_default();
+    let config = Config::load(&path)?;
+    if !config.model.execution_providers.contains(&ExecutionProvider::TensorRt) {
+        let asked: Vec<&str> = config.model.execution_providers.iter().map(|provider| provider.as_str()).collect();
+        let (path, asked) = (path.display(), asked.join(", "));
+        let problem = format!("{path}: model.execution_providers is {asked}, and only tensorrt builds engines");
+        return Err(CliError::Usage(problem).into());
+    }
+    Ok((config.model, config.camera.len()))
 }
 
 /// Opens the network with its engines in `folder`, and runs it once: what was not built by then is not built.
