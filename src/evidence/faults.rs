@@ -89,6 +89,15 @@ fn faults(deadline_ms: u64) -> Vec<FaultConfig> {
         FaultConfig { factor: Some(0.5), ..of(FaultKind::WrongSize) },
         FaultConfig { milliseconds: Some(back_ms), ..of(FaultKind::TimestampJump) },
         FaultConfig { milliseconds: Some(60_000), ..of(FaultKind::TimestampJump) },
+        of(FaultKind::Overexposed),
+        of(FaultKind::Backlit),
+        of(FaultKind::Blocked),
+        of(FaultKind::LowVisibility),
+        of(FaultKind::Defocus),
+        of(FaultKind::DeadChannel),
+        of(FaultKind::ColorLost),
+        of(FaultKind::ColorCast),
+        FaultConfig { keep_every: Some(4), ..of(FaultKind::RateDrop) },
         of(FaultKind::Stall),
         of(FaultKind::Unplug),
     ]
@@ -116,6 +125,7 @@ pub(super) fn inject(bench: &Bench<'_>, known: &Watched) -> Result<Vec<FaultRun>
         source: &source,
         interval: stage.interval,
         side_px,
+        is_masked: !bench.camera.view.mask().is_none(),
     };
     let run = |fault: FaultConfig| {
         (bench.tick)(&format!("fault {}", name(fault.kind)));
@@ -200,16 +210,32 @@ mod tests {
             FaultKind::Unplug,
             FaultKind::TimestampJump,
             FaultKind::WrongSize,
+            FaultKind::RateDrop,
+            FaultKind::Overexposed,
+            FaultKind::Backlit,
+            FaultKind::Blocked,
+            FaultKind::LowVisibility,
+            FaultKind::Defocus,
+            FaultKind::DeadChannel,
+            FaultKind::ColorLost,
+            FaultKind::ColorCast,
         ] {
             assert!(tried.iter().any(|fault| fault.kind == kind), "{kind:?}");
         }
         let config: crate::health::HealthConfig = toml::from_str("").unwrap();
         let (decide, source) = (crate::decide::DecideConfig::default(), config_of("a.png".as_ref(), 30.0, true));
         let interval = Duration::from_secs(1) / 30;
-        let given = Circumstances { health: &config, decide: &decide, source: &source, interval, side_px: 32 };
+        let given = Circumstances {
+            health: &config,
+            decide: &decide,
+            source: &source,
+            interval,
+            side_px: 32,
+            is_masked: false,
+        };
         let promised = |fault: &&FaultConfig| matches!(fault.expectation(&given), Ok(Expectation::Told { .. }));
-        // Not: a cut JPEG, another size, a time in the future.
-        assert_eq!(tried.iter().filter(promised).count(), tried.len() - 3);
+        // Not: a cut JPEG, another size, a time in the future; defocus, a dead channel, lost colours, a lower rate.
+        assert_eq!(tried.iter().filter(promised).count(), tried.len() - 7);
     }
 
     #[test]

@@ -21,10 +21,15 @@ use oodwatch::verdict::{Reason, Verdict};
 use crate::support::breaking::{Network, Then, judge, reporter};
 
 /// A fault and the sign that has to be among those that tell of it.
-const FAULTS: [(&str, &str, Sign); 8] = [
+const FAULTS: [(&str, &str, Sign); 13] = [
     ("freeze", "", Sign::Finding(Kind::Frozen)),
     ("black", "", Sign::Finding(Kind::Dark)),
     ("noise", "sigma = 80", Sign::Finding(Kind::Noise)),
+    ("overexposed", "", Sign::Finding(Kind::Overexposed)),
+    ("backlit", "", Sign::Finding(Kind::Backlit)),
+    ("blocked", "", Sign::Finding(Kind::Blocked)),
+    ("low_visibility", "", Sign::Finding(Kind::LowVisibility)),
+    ("color_cast", "", Sign::Finding(Kind::ColorCast)),
     ("corrupt", "keep = 0", Sign::Reason(Reason::NoFrameWithinDeadline)),
     ("corrupt", "keep = 0\nfor_frames = 20", Sign::Reason(Reason::BadFrame)),
     ("timestamp_jump", "milliseconds = -30000", Sign::Reason(Reason::FrameTooOld)),
@@ -121,7 +126,7 @@ fn every_fault_that_is_promised_to_be_told_is_told_by_its_sign_and_in_time() {
     let expected = |source: &SourceConfig| {
         let SourceConfig::Faults(faults) = source else { panic!("no script") };
         let health = &HealthConfig::default();
-        let given = Circumstances { health, decide: &decide, source, interval, side_px: SIDE_PX };
+        let given = Circumstances { health, decide: &decide, source, interval, side_px: SIDE_PX, is_masked: false };
         let fault: &FaultConfig = &faults.script[0];
         fault.expectation(&given).unwrap()
     };

@@ -4,9 +4,7 @@ use std::fs;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
-use jiff::Timestamp;
 use oodwatch::decode::decode;
 use oodwatch::health::{Findings, Health, HealthConfig, Kind, Level, Meta, View};
 use oodwatch::source::{self, SourceConfig};
@@ -24,8 +22,15 @@ fn photographs(count: usize) -> Vec<RgbImage> {
     fs::read(cifar10()).unwrap().chunks_exact(3073).take(count).map(photograph).collect()
 }
 
-/// What is found in each of so many photographs under this script.
+/// What is found in each of so many photographs under this script, which takes none away.
 fn found(count: usize, script: &str, consecutive_frames: u32) -> Vec<Vec<(Kind, Level)>> {
+    let all = found_of(count, script, consecutive_frames);
+    assert_eq!(all.len(), count);
+    all
+}
+
+/// What is found in each frame of so many photographs that comes under this script.
+fn found_of(count: usize, script: &str, consecutive_frames: u32) -> Vec<Vec<(Kind, Level)>> {
     let bench = Bench::new();
     fs::create_dir(bench.path("pictures")).unwrap();
     for (number, photograph) in photographs(count).iter().enumerate() {
@@ -44,7 +49,6 @@ fn found(count: usize, script: &str, consecutive_frames: u32) -> Vec<Vec<(Kind, 
         let meta = Meta { age: Duration::ZERO, ..Meta::of(&frame) };
         all.push(list(health.look(&View::of(&decode(frame.content).unwrap()), meta)));
     }
-    assert_eq!(all.len(), count);
     all
 }
 
@@ -100,44 +104,54 @@ fn an_enlarged_picture_has_lost_its_focus() {
     assert!(count(&enlarged, Kind::Defocus, Level::Warn) >= 36, "{enlarged:?}");
 }
 
-/// What a camera does to a picture.
-type Spoil<'a> = &'a dyn Fn(&RgbImage) -> RgbImage;
-
-/// What no fault of the source does to a picture, done by hand.
+/// Everything that needs one look at a picture of its own.
 #[test]
-fn every_other_check_of_the_picture_finds_what_it_is_for_in_nearly_every_photograph() {
+fn what_spoils_a_picture_is_found_by_the_check_that_is_for_it_in_nearly_every_photograph() {
     if !have(&[Tool::Cifar10]) {
         return;
     }
-    let photographs = photographs(PHOTOGRAPHS);
-    let each = |photograph: &RgbImage, change: &dyn Fn(u32, [u8; 3]) -> [u8; 3]| {
-        RgbImage::from_fn(32, 32, |x, y| Rgb(change(x, photograph.get_pixel(x, y).0)))
-    };
-    let bright = |value: u8| 240 + value / 17;
-    let blurred = |photograph: &RgbImage| {
-        let small = imageops::resize(photograph, 2, 2, FilterType::Triangle);
-        imageops::resize(&small, 32, 32, FilterType::CatmullRom)
-    };
-    let spoilt: [(Kind, Spoil<'_>); 7] = [
-        (Kind::Overexposed, &|it| each(it, &|_, rgb| rgb.map(bright))),
-        (Kind::Backlit, &|it| each(it, &|x, rgb| rgb.map(|value| if x < 14 { value / 20 } else { bright(value) }))),
-        (Kind::Blocked, &|it| each(it, &|x, rgb| if x < 14 { [0; 3] } else { rgb.map(|value| value / 2 + 100) })),
-        (Kind::LowVisibility, &|it| each(it, &|_, rgb| rgb.map(|value| 195 + value / 25))),
-        (Kind::Defocus, &blurred),
-        (Kind::DeadChannel, &|it| each(it, &|_, [red, green, _]| [red, green, 0])),
-        (Kind::ColorCast, &|it| each(it, &|_, [red, _, blue]| [red / 8, 220, blue / 8])),
-    ];
-    for (kind, spoil) in spoilt {
-        let found =
-            photographs.iter().filter(|photograph| look_once(&spoil(photograph)).contains(&(kind, Level::Error)));
-        let count = found.count();
-        assert!(count >= PHOTOGRAPHS * 95 / 100, "{kind:?}: {count} of {PHOTOGRAPHS}");
+    for (fault, kind) in [
+        ("overexposed", Kind::Overexposed),
+        ("backlit", Kind::Backlit),
+        ("blocked", Kind::Blocked),
+        ("low_visibility", Kind::LowVisibility),
+        ("defocus", Kind::Defocus),
+        ("dead_channel", Kind::DeadChannel),
+        ("color_cast", Kind::ColorCast),
+    ] {
+        let found = found(PHOTOGRAPHS, &always(&format!("kind = {fault:?}")), 1);
+        let count = count(&found, kind, Level::Error);
+        assert!(count >= PHOTOGRAPHS * 95 / 100, "{fault}: {count} of {PHOTOGRAPHS}");
     }
 }
 
-fn look_once(picture: &RgbImage) -> Vec<(Kind, Level)> {
-    let mut health = Health::new(&HealthConfig { consecutive_frames: 1, ..HealthConfig::default() });
-    let meta = Meta { index: 0, captured_at: Timestamp::UNIX_EPOCH, age: Duration::ZERO };
-    let findings = health.look(&View::of(picture), meta);
-    findings.list.iter().map(|finding| (finding.kind, finding.level)).collect()
+#[test]
+fn lost_colours_are_a_warning_once_the_camera_has_shown_some() {
+    if !have(&[Tool::Cifar10]) {
+        return;
+    }
+    let at_once = found(PHOTOGRAPHS, &always("kind = \"color_lost\""), 1);
+    assert_eq!(count(&at_once, Kind::ColorLost, Level::Warn), 0);
+    let later = found(PHOTOGRAPHS, "[[faults.script]]\nkind = \"color_lost\"\nfrom_frame = 100", 1);
+    let (before, after) = later.split_at(100);
+    // Grey photographs among coloured ones before, pictures that are dark and nothing else after.
+    assert!(count(before, Kind::ColorLost, Level::Warn) <= 5);
+    assert!(count(after, Kind::ColorLost, Level::Warn) >= after.len() * 95 / 100);
+    assert_eq!(count(&later, Kind::ColorLost, Level::Error), 0);
+}
+
+#[test]
+fn a_rate_that_drops_is_told_once_the_newest_frames_show_it() {
+    if !have(&[Tool::Cifar10]) {
+        return;
+    }
+    let script = "[[faults.script]]\nkind = \"rate_drop\"\nfrom_frame = 100\nkeep_every = 4";
+    let found = found_of(PHOTOGRAPHS, script, 1);
+    assert_eq!(found.len(), 100 + 300 / 4);
+    let (before, after) = found.split_at(100);
+    assert_eq!(count(before, Kind::RateDrop, Level::Warn) + count(&found, Kind::OutOfOrder, Level::Warn), 0);
+    // The first comes as usual; then 11 of the last 32 intervals, four times as long, make less than half the rate.
+    let first = after.iter().position(|list| list.contains(&(Kind::RateDrop, Level::Error))).unwrap();
+    assert_eq!(first, 11);
+    assert_eq!(count(&after[first..], Kind::RateDrop, Level::Error), after.len() - first);
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::LATE_INTERVALS;
 use super::script::{Damage, Fault, Length, Size, Step};
+use super::spoil::Spoil;
 use crate::decode::MAX_SIDE_PX;
 use crate::source::{SourceConfig, WrongValue};
 
@@ -54,6 +56,8 @@ pub struct FaultConfig {
     pub width: Option<u32>,
     /// Of wrong_size: the height in pixels.
     pub height: Option<u32>,
+    /// Of rate_drop: one frame of so many comes.
+    pub keep_every: Option<u64>,
 }
 
 /// What can go wrong.
@@ -76,6 +80,24 @@ pub enum FaultKind {
     TimestampJump,
     /// The picture has another size.
     WrongSize,
+    /// The camera delivers fewer frames, as one that exposes for longer does.
+    RateDrop,
+    /// The picture is nearly white.
+    Overexposed,
+    /// The camera looks into light: the left part of the picture lies in shadow, the rest is nearly white.
+    Backlit,
+    /// Something black covers the left part of the picture.
+    Blocked,
+    /// Fog: hardly any contrast is left.
+    LowVisibility,
+    /// Nothing in the picture is sharp.
+    Defocus,
+    /// The picture has no blue.
+    DeadChannel,
+    /// The picture has no colours.
+    ColorLost,
+    /// The picture is green, as where chroma is missing.
+    ColorCast,
 }
 
 /// Key, what it holds, and what it may hold.
@@ -135,6 +157,7 @@ impl FaultConfig {
             factor: None,
             width: None,
             height: None,
+            keep_every: None,
         }
     }
 
@@ -148,7 +171,7 @@ impl FaultConfig {
 
     /// A parameter that its kind does not have would be silently without effect.
     fn has_no_foreign_parameter(&self) -> Result<(), Wrong> {
-        use FaultKind::{Corrupt, Noise, TimestampJump, WrongSize};
+        use FaultKind::{Corrupt, Noise, RateDrop, TimestampJump, WrongSize};
         let parameters = [
             ("sigma", self.sigma.is_some(), Noise, "no such key here: it belongs to noise"),
             ("damage", self.damage.is_some(), Corrupt, "no such key here: it belongs to corrupt"),
@@ -162,6 +185,7 @@ impl FaultConfig {
             ("factor", self.factor.is_some(), WrongSize, "no such key here: it belongs to wrong_size"),
             ("width", self.width.is_some(), WrongSize, "no such key here: it belongs to wrong_size"),
             ("height", self.height.is_some(), WrongSize, "no such key here: it belongs to wrong_size"),
+            ("keep_every", self.keep_every.is_some(), RateDrop, "no such key here: it belongs to rate_drop"),
         ];
         let foreign = parameters.into_iter().find(|(_, given, kind, _)| *given && *kind != self.kind);
         foreign.map_or(Ok(()), |(key, _, _, wanted)| Err((key, "set".into(), wanted)))
@@ -185,6 +209,21 @@ impl FaultConfig {
                 Some(by_ms) => return Err(("milliseconds", by_ms.to_string(), "-86400000 to 86400000, not 0")),
                 None => return Err(missing("milliseconds", "-86400000 to 86400000, not 0")),
             },
+            FaultKind::RateDrop => match self.keep_every {
+                Some(keep_every) if (2..=u64::from(LATE_INTERVALS)).contains(&keep_every) => {
+                    Fault::RateDrop { keep_every }
+                }
+                Some(keep_every) => return Err(("keep_every", keep_every.to_string(), "2 to 5")),
+                None => return Err(missing("keep_every", "2 to 5")),
+            },
+            FaultKind::Overexposed => Fault::Spoil(Spoil::Overexposed),
+            FaultKind::Backlit => Fault::Spoil(Spoil::Backlit),
+            FaultKind::Blocked => Fault::Spoil(Spoil::Blocked),
+            FaultKind::LowVisibility => Fault::Spoil(Spoil::LowVisibility),
+            FaultKind::Defocus => Fault::Spoil(Spoil::Defocus),
+            FaultKind::DeadChannel => Fault::Spoil(Spoil::DeadChannel),
+            FaultKind::ColorLost => Fault::Spoil(Spoil::ColorLost),
+            FaultKind::ColorCast => Fault::Spoil(Spoil::ColorCast),
         })
     }
 
@@ -237,86 +276,5 @@ fn length(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PICTURES: &str = "[source.images]\npath = \"pictures\"\nrealtime = true\n";
-
-    /// What is said of a script, or nothing.
-    fn check(source: &str, script: &str) -> String {
-        let text = format!("{source}[[script]]\n{script}");
-        let config: FaultsConfig = toml::from_str(&text).unwrap();
-        config.wrong_value().map(|wrong| wrong.to_string()).unwrap_or_default()
-    }
-
-    #[test]
-    fn every_kind_is_understood_with_what_it_needs() {
-        for parameters in [
-            "kind = \"freeze\"\nfrom_frame = 3",
-            "kind = \"black\"\nfrom_s = 0.5\nfor_frames = 2",
-            "kind = \"noise\"\nfrom_frame = 0\nsigma = 20",
-            "kind = \"corrupt\"\nfrom_frame = 0\ndamage = 0.1",
-            "kind = \"corrupt\"\nfrom_frame = 0\nkeep = 0.5",
-            "kind = \"stall\"\nfrom_frame = 0\nfor_s = 2",
-            "kind = \"unplug\"\nfrom_frame = 0",
-            "kind = \"timestamp_jump\"\nfrom_frame = 0\nmilliseconds = -5000",
-            "kind = \"wrong_size\"\nfrom_frame = 0\nfactor = 0.5",
-            "kind = \"wrong_size\"\nfrom_frame = 0\nwidth = 32\nheight = 16",
-        ] {
-            assert_eq!(check(PICTURES, parameters), "", "{parameters}");
-        }
-    }
-
-    #[test]
-    fn what_a_kind_lacks_or_cannot_have_is_named_by_its_key() {
-        for (script, wanted) in [
-            ("kind = \"noise\"\nfrom_frame = 0", "script[1].sigma is missing, wanted above 0, to 255"),
-            ("kind = \"noise\"\nfrom_frame = 0\nsigma = -1", "script[1].sigma is -1, wanted above 0, to 255"),
-            ("kind = \"noise\"\nfrom_frame = 0\nsigma = nan", "script[1].sigma is NaN"),
-            ("kind = \"black\"\nfrom_frame = 0\nsigma = 9", "script[1].sigma is set, wanted no such key here"),
-            ("kind = \"black\"", "script[1].from_frame is missing, wanted either from_frame or from_s"),
-            ("kind = \"black\"\nfrom_frame = 0\nfrom_s = 1", "script[1].from_s is set beside the number of frames"),
-            ("kind = \"black\"\nfrom_s = -1", "script[1].from_s is -1, wanted a number of seconds"),
-            ("kind = \"black\"\nfrom_frame = 0\nfor_frames = 0", "script[1].for_frames is 0, wanted 1 or more"),
-            ("kind = \"black\"\nfrom_frame = 0\nfor_s = 0", "script[1].for_s is 0"),
-            ("kind = \"corrupt\"\nfrom_frame = 0", "script[1].damage is missing, wanted either damage or keep"),
-            ("kind = \"corrupt\"\nfrom_frame = 0\nkeep = 1", "script[1].keep is 1, wanted 0 to below 1"),
-            ("kind = \"wrong_size\"\nfrom_frame = 0\nwidth = 3", "script[1].factor is not alone"),
-            ("kind = \"wrong_size\"\nfrom_frame = 0\nwidth = 0\nheight = 1", "script[1].width is 0, wanted 1 to 16384"),
-            ("kind = \"timestamp_jump\"\nfrom_frame = 0\nmilliseconds = 0", "script[1].milliseconds is 0"),
-        ] {
-            let said = check(PICTURES, script);
-            assert!(said.starts_with(&format!("camera.source.faults.{wanted}")), "{script}: {said}");
-        }
-    }
-
-    #[test]
-    fn faults_within_faults_are_refused() {
-        let inner =
-            "[source.faults.source.images]\npath = \"a\"\n[[source.faults.script]]\nkind = \"black\"\nfrom_s = 0\n";
-        let said = check(inner, "kind = \"black\"\nfrom_s = 0");
-        assert_eq!(said, "camera.source.faults.source is faults, wanted images, video, v4l2 or pipe");
-    }
-
-    #[test]
-    fn the_wrapped_source_is_checked_too() {
-        let source = "[source.images]\npath = \"a\"\nframes_per_second = 0\n";
-        let said = check(source, "kind = \"black\"\nfrom_s = 0");
-        assert_eq!(said, "camera.source.faults.source.images.frames_per_second is 0, wanted 0.001 to 10000");
-    }
-
-    #[test]
-    fn silence_needs_footage_at_its_own_pace() {
-        let source = "[source.video]\npath = \"a\"\n";
-        let said = check(source, "kind = \"stall\"\nfrom_s = 0");
-        assert!(said.starts_with("camera.source.faults.source.video.realtime is false, wanted true"), "{said}");
-        assert_eq!(check(source, "kind = \"black\"\nfrom_s = 0"), "");
-        assert_eq!(check("[source.v4l2]\ndevice = \"/dev/video0\"\n", "kind = \"stall\"\nfrom_s = 0"), "");
-    }
-
-    #[test]
-    fn a_script_without_faults_is_refused() {
-        let config: FaultsConfig = toml::from_str(PICTURES).unwrap();
-        assert!(config.wrong_value().unwrap().to_string().contains("faults.script is empty"));
-    }
-}
+#[path = "config_tests.rs"]
+mod tests;

@@ -9,7 +9,11 @@
 //! | wrong_size, half or less, of a camera | `bad_frame`, or `no_frame_within_deadline` | at once |
 //! | timestamp_jump into the past by more than a deadline | `frame_too_old` | at once |
 //! | timestamp_jump into the past by more than `late_ms.error` | `late` | `consecutive_frames` frames |
+//! | overexposed, backlit, blocked, low_visibility, color_cast | the finding of that name | `consecutive_frames` frames |
 //! | stall, unplug | `camera_silent`, `camera_lost`, or `no_frame_within_deadline` | at once |
+//!
+//! defocus, dead_channel, color_lost and rate_drop depend on what the picture shows and on what the camera did before; which share of
+//! photographs they are told of is counted in tests/it/health.rs.
 //!
 //! Everything in it makes the verdict unsafe; warnings do not count. A fault that is in no row, is too short, or is one that
 //! `[health]` does not look for is promised nothing, with the reason: the score may still find it strange. Faults that
@@ -20,6 +24,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::config::{FaultConfig, in_script};
+use super::promised::{BLOCKS, beyond};
 use super::script::{Damage, Fault, Length, Size};
 use super::{LATE_AT_LEAST, LATE_INTERVALS};
 use crate::decide::DecideConfig;
@@ -30,8 +35,6 @@ use crate::verdict::{Reason, Verdict};
 
 /// What the operating system may take to wake a thread, and a verdict on its way through the sinks.
 const MARGIN: Duration = Duration::from_millis(250);
-/// Blocks of a picture, all of which are dark in a black one.
-const BLOCKS: f32 = 25.0;
 /// Share of changed bytes from which on a compressed picture is certainly none any more.
 const RUINED: f64 = 0.5;
 /// Share of the noise that is left where a picture is black or white, and cannot get darker or brighter: the standard
@@ -115,6 +118,8 @@ pub struct Circumstances<'c> {
     pub interval: Duration,
     /// The shorter side of the pictures.
     pub side_px: u32,
+    /// Whether a part of the pictures does not count.
+    pub is_masked: bool,
 }
 
 impl FaultConfig {
@@ -159,6 +164,11 @@ impl Circumstances<'_> {
             }
             Fault::Corrupt(damage) => self.corrupt(damage),
             Fault::WrongSize(size) => self.wrong_size(size),
+            Fault::Spoil(spoil) => {
+                let (kind, is_beyond) = beyond(spoil, self)?;
+                self.finding(kind, is_beyond, Duration::ZERO)
+            }
+            Fault::RateDrop { .. } => Err("the rate that a camera should have is learned while it runs"),
             Fault::TimestampJump { by_ms } => self.jump(by_ms),
             Fault::Stall => Ok(self.silence(LATE_AT_LEAST.max(LATE_INTERVALS * self.interval) + self.interval)),
             Fault::Unplug => Ok(self.silence(self.interval)),

@@ -19,10 +19,20 @@ fn source(name: &str) -> SourceConfig {
 
 /// What is promised of a fault from frame 9 on, at ten frames a second: the signs, and seconds beyond the deadline.
 fn promised(name: &str, health: &HealthConfig, fault: &str) -> Result<(Vec<Sign>, f64), &'static str> {
+    promised_behind(false, name, health, fault)
+}
+
+fn promised_behind(
+    is_masked: bool,
+    name: &str,
+    health: &HealthConfig,
+    fault: &str,
+) -> Result<(Vec<Sign>, f64), &'static str> {
     let fault: FaultConfig = toml::from_str(&format!("from_frame = 9\n{fault}")).unwrap();
     let decide = DecideConfig { deadline_ms: 2_000, ..DecideConfig::default() };
     let interval = Duration::from_millis(100);
-    let given = Circumstances { health, decide: &decide, source: &source(name), interval, side_px: LEAST_SIDE_PX };
+    let (source, side_px) = (&source(name), LEAST_SIDE_PX);
+    let given = Circumstances { health, decide: &decide, source, interval, side_px, is_masked };
     match fault.expectation(&given).unwrap() {
         Expectation::Told { by, within } => Ok((by, (within - MARGIN).as_secs_f64() - DEADLINE_S)),
         Expectation::NotPromised { why } => Err(why),
@@ -49,6 +59,11 @@ fn every_kind_has_its_sign_and_its_time() {
     check("images", "kind = \"freeze\"", finding(Kind::Frozen), 0.5 + 0.1 + 0.2);
     check("video", "kind = \"black\"", finding(Kind::Dark), 0.2);
     check("v4l2", "kind = \"noise\"\nsigma = 60", finding(Kind::Noise), 0.2);
+    check("v4l2", "kind = \"overexposed\"", finding(Kind::Overexposed), 0.2);
+    check("images", "kind = \"backlit\"", finding(Kind::Backlit), 0.2);
+    check("video", "kind = \"blocked\"", finding(Kind::Blocked), 0.2);
+    check("pipe", "kind = \"low_visibility\"", finding(Kind::LowVisibility), 0.2);
+    check("mjpg", "kind = \"color_cast\"", finding(Kind::ColorCast), 0.2);
     check("images", "kind = \"timestamp_jump\"\nmilliseconds = -1500", finding(Kind::Late), 0.2);
     for (source, fault, reason) in [
         ("images", "kind = \"corrupt\"\nkeep = 0", Reason::BadFrame),
@@ -74,6 +89,14 @@ fn what_cannot_be_told_is_not_promised() {
     refuse("images", "kind = \"timestamp_jump\"\nmilliseconds = 5000", "future");
     refuse("images", "kind = \"timestamp_jump\"\nmilliseconds = -900", "error limit");
     refuse("images", "kind = \"noise\"\nsigma = 50", "error limit");
+    refuse("images", "kind = \"defocus\"", "dark picture");
+    refuse("images", "kind = \"dead_channel\"", "little contrast");
+    refuse("images", "kind = \"color_lost\"", "warning");
+    refuse("images", "kind = \"rate_drop\"\nkeep_every = 2", "learned");
+    for fault in ["kind = \"blocked\"", "kind = \"backlit\""] {
+        let behind = |is_masked| promised_behind(is_masked, "v4l2", &HealthConfig::default(), fault);
+        assert!(behind(true).unwrap_err().contains("mask") && behind(false).is_ok(), "{fault}");
+    }
 }
 
 #[test]
@@ -96,7 +119,19 @@ fn checks_that_are_switched_off_promise_nothing() {
     let why = |text: &str, fault: &str| promised("images", &health(text), fault).unwrap_err();
     assert!(why("enabled = false", "kind = \"black\"").contains("not enabled"));
     assert!(why("frozen_s = { warn = 1, error = inf }", "kind = \"freeze\"").contains("error limit"));
-    assert!(why("dark_blocks = { warn = 10, error = 25 }", "kind = \"black\"").contains("error limit"));
+    for (limit, fault) in [
+        ("dark_blocks = { warn = 10, error = 25 }", "black"),
+        ("bright_above = 240", "overexposed"),
+        ("bright_blocks = { warn = 15, error = 25 }", "overexposed"),
+        ("shadow_below = 10", "backlit"),
+        ("backlit_blocks = { warn = 4, error = 10 }", "backlit"),
+        ("covered_blocks = { warn = 5, error = 10 }", "blocked"),
+        ("dark_below = 0", "blocked"),
+        ("contrast = { warn = 0.1, error = 0.04 }", "low_visibility"),
+        ("cast_from = 190", "color_cast"),
+    ] {
+        assert!(why(limit, &format!("kind = {fault:?}")).contains("error limit"), "{limit}: {fault}");
+    }
 }
 
 #[test]
@@ -104,6 +139,7 @@ fn a_fault_without_what_it_needs_is_refused_by_name() {
     let fault: FaultConfig = toml::from_str("kind = \"noise\"\nfrom_frame = 0").unwrap();
     let (health, decide) = (HealthConfig::default(), DecideConfig::default());
     let interval = Duration::from_millis(100);
-    let given = Circumstances { health: &health, decide: &decide, source: &source("images"), interval, side_px: 32 };
+    let source = &source("images");
+    let given = Circumstances { health: &health, decide: &decide, source, interval, side_px: 32, is_masked: false };
     assert!(fault.expectation(&given).unwrap_err().to_string().contains("faults.script[1].sigma is missing"));
 }

@@ -6,12 +6,15 @@
 //! ```
 //!
 //! Footage at its own pace (`realtime`) becomes a camera: its newest frame wins, and it is silent or lost when the script
-//! says so. Frames that the script takes away were never captured: they are in no count, but their numbers are missing.
+//! says so. Frames that a stall or an unplug takes away were never captured: they are in no count, but their numbers are missing.
+//! Those that a lower rate takes away leave no gap: a camera that exposes for longer numbers its frames one after the other.
 
 mod config;
 mod expected;
 pub(crate) mod picture;
+mod promised;
 mod script;
+pub(crate) mod spoil;
 #[cfg(test)]
 mod tests;
 
@@ -50,6 +53,8 @@ pub struct Faults {
     /// When the last frames were taken and given out, after the first one.
     last_taken: Duration,
     last_given: Duration,
+    /// Frames that a lower rate took away, by which the numbers of the others are lower.
+    unnumbered: u64,
 }
 
 /// When a frame was taken, on both clocks.
@@ -85,6 +90,7 @@ impl Faults {
             first: None,
             last_taken: Duration::ZERO,
             last_given: Duration::ZERO,
+            unnumbered: 0,
         })
     }
 
@@ -115,6 +121,11 @@ impl Faults {
         }
     }
 
+    /// Whether a lower rate takes this frame away.
+    fn withholds(&self, holding: &[bool], index: u64) -> bool {
+        self.cues.iter().zip(holding).any(|(cue, holds)| *holds && cue.withholds(index))
+    }
+
     fn set_condition(&self, condition: Condition) {
         if let Some(live) = &self.live {
             live.set_condition(condition);
@@ -136,7 +147,10 @@ impl Faults {
                 (Fault::Corrupt(damage), _) => frame.content = picture::corrupt(frame.content, damage, &mut rng),
                 (Fault::WrongSize(size), _) => frame.content = picture::resize(frame.content, size),
                 (Fault::TimestampJump { by_ms }, _) => jump(&mut frame, by_ms),
-                (Fault::Stall | Fault::Unplug | Fault::Noise { .. }, _) => {}
+                (Fault::Spoil(spoil), _) => {
+                    frame.content = picture::on_pixels(frame.content, |image| spoil.apply(image));
+                }
+                (Fault::Stall | Fault::Unplug | Fault::Noise { .. } | Fault::RateDrop { .. }, _) => {}
             }
         }
         frame
@@ -171,10 +185,13 @@ impl Source for Faults {
             let holding: Vec<bool> = self.cues.iter_mut().map(|cue| cue.holds(frame.index, time)).collect();
             match self.condition(&holding, time, interval) {
                 Some(condition) => self.set_condition(condition),
+                None if self.withholds(&holding, frame.index) => self.unnumbered += 1,
                 None => {
                     self.last_given = time;
                     self.set_condition(Condition::Streaming);
-                    return Ok(Some(self.altered(frame, &holding)));
+                    let mut frame = self.altered(frame, &holding);
+                    frame.index -= self.unnumbered;
+                    return Ok(Some(frame));
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::spoil::Spoil;
 use crate::decode::Content;
 
 /// A fault with everything it needs.
@@ -20,6 +21,11 @@ pub(super) enum Fault {
         by_ms: i64,
     },
     WrongSize(Size),
+    /// One frame of so many comes.
+    RateDrop {
+        keep_every: u64,
+    },
+    Spoil(Spoil),
 }
 
 impl Fault {
@@ -106,6 +112,12 @@ impl Cue {
             self.still = None;
         }
         holds
+    }
+
+    /// Of a rate that has dropped: whether this frame, for which it holds, is one of those that do not come.
+    pub(super) fn withholds(&self, index: u64) -> bool {
+        let Fault::RateDrop { keep_every } = self.step.fault else { return false };
+        self.began.is_some_and(|(first, _)| !index.saturating_sub(first).is_multiple_of(keep_every))
     }
 }
 

@@ -59,6 +59,7 @@ fn outcome(
         source: &faults.source,
         interval: INTERVAL,
         side_px: scene::SIDES_PX.0,
+        is_masked: false,
     };
     let expectation = fault.expectation(&given)?;
     let (from, lasts) = (fault.from_frame.unwrap_or(0), fault.for_frames.unwrap_or(0));

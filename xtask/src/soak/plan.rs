@@ -122,8 +122,25 @@ fn faults(rng: &mut ChaCha8Rng, frames: u64) -> Vec<FaultConfig> {
 
 /// A fault of any kind, strong enough to be promised to be told but for another size, which footage may have.
 fn fault(rng: &mut ChaCha8Rng) -> FaultConfig {
-    use FaultKind::{Black, Corrupt, Freeze, Noise, Stall, TimestampJump, Unplug, WrongSize};
-    let kinds = [Black, Corrupt, Freeze, Noise, Stall, TimestampJump, Unplug, WrongSize];
+    use FaultKind::{
+        Backlit, Black, Blocked, ColorCast, Corrupt, Freeze, LowVisibility, Noise, Overexposed, Stall, TimestampJump,
+        Unplug, WrongSize,
+    };
+    let kinds = [
+        Backlit,
+        Black,
+        Blocked,
+        ColorCast,
+        Corrupt,
+        Freeze,
+        LowVisibility,
+        Noise,
+        Overexposed,
+        Stall,
+        TimestampJump,
+        Unplug,
+        WrongSize,
+    ];
     let kind = *kinds.choose(rng).unwrap_or(&Black);
     let mut fault = FaultConfig { from_frame: None, ..FaultConfig::of(kind) };
     match kind {
@@ -132,7 +149,7 @@ fn fault(rng: &mut ChaCha8Rng) -> FaultConfig {
         Corrupt => fault.damage = Some(rng.random_range(0.6..1.0)),
         TimestampJump => fault.milliseconds = Some(-rng.random_range(20_000..60_000)),
         WrongSize => fault = wrong_size(rng.random_range(0.2..LARGEST)),
-        Black | Freeze | Stall | Unplug => {}
+        _ => {}
     }
     fault
 }
