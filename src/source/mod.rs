@@ -14,6 +14,7 @@ pub mod pipe;
 mod pool;
 pub mod ppm;
 pub mod recorded;
+mod reopening;
 pub mod v4l2;
 pub mod video;
 

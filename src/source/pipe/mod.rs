@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::reopening::Reopening;
 use super::{Condition, FootageClock, Frame, Live, Pool, Source, SourceError, WAIT_SLICE, sleep_until};
 use crate::decode::{Content, RawFrame, RawLayout};
 use child::Child;
@@ -51,11 +52,7 @@ pub struct Pipe {
     live: Option<Arc<Live>>,
     pool: Arc<Pool>,
     running: Option<Running>,
-    /// When to try to start it anew, and how long to wait after that.
-    next_attempt: Instant,
-    pause: Duration,
-    /// Why the last attempt failed; told again only when it changes.
-    last_failure: String,
+    reopening: Reopening,
     next_index: u64,
     /// Of a recording, from its first frame on.
     clock: Option<FootageClock>,
@@ -76,9 +73,7 @@ impl Pipe {
             live: config.live.then(Arc::default),
             pool: Arc::default(),
             running: None,
-            next_attempt: Instant::now(),
-            pause: Duration::from_millis(config.reopen_min_ms),
-            last_failure: String::new(),
+            reopening: Reopening::new(camera, config.reopen_min_ms, config.reopen_max_ms),
             next_index: 0,
             clock: None,
         };
@@ -121,9 +116,10 @@ impl Pipe {
                     }
                 }
                 None => {
-                    sleep_until(self.next_attempt, stop);
+                    sleep_until(self.reopening.next_attempt(), stop);
                     if !stop.load(Ordering::Relaxed) {
-                        self.start_anew();
+                        let attempt = self.start();
+                        self.running = self.reopening.tried(attempt);
                     }
                 }
             }
@@ -136,7 +132,11 @@ impl Pipe {
         let mut bytes = self.pool.take();
         let why = match running.next(WAIT_SLICE, &mut bytes) {
             Ok(Came::Frame(stamp)) => {
-                self.on_fresh(&running, live);
+                self.reopening.frames_flow(live);
+                // A command that ends after its first frames is not started all the time either.
+                if running.age() >= self.reopening.longest() {
+                    self.reopening.start_over();
+                }
                 self.running = Some(running);
                 return Some(self.frame(stamp.wall, stamp.instant, bytes));
             }
@@ -153,40 +153,11 @@ impl Pipe {
             Err(source) => PipeError::Read { program: self.program.clone(), source },
         };
         live.set_condition(Condition::Lost);
-        self.tell_failure(&why.to_string());
         let cut_off = running.rest(&mut bytes);
+        // The pause begins when the command has ended, for which it has a moment.
         drop(running);
-        self.next_attempt = Instant::now() + self.pause;
+        self.reopening.lost(live, &why.to_string());
         cut_off.map(|stamp| self.frame(stamp.wall, stamp.instant, bytes))
-    }
-
-    fn on_fresh(&mut self, running: &Running, live: &Live) {
-        if live.condition() != Condition::Streaming {
-            log::info!("source: {}: frames flow again", self.camera);
-        }
-        live.set_condition(Condition::Streaming);
-        self.last_failure.clear();
-        // A command that ends after its first frames is not started all the time either.
-        let longest = Duration::from_millis(self.config.reopen_max_ms);
-        if running.age() >= longest {
-            self.pause = Duration::from_millis(self.config.reopen_min_ms);
-        }
-    }
-
-    fn start_anew(&mut self) {
-        match self.start() {
-            Ok(running) => self.running = Some(running),
-            Err(error) => self.tell_failure(&error.to_string()),
-        }
-        self.pause = (2 * self.pause).min(Duration::from_millis(self.config.reopen_max_ms));
-        self.next_attempt = Instant::now() + self.pause;
-    }
-
-    /// A command that stays away is told of once, not with every attempt.
-    fn tell_failure(&mut self, why: &str) {
-        let level = if self.last_failure == why { log::Level::Debug } else { log::Level::Warn };
-        log::log!(level, "source: {}: {why}", self.camera);
-        self.last_failure = why.into();
     }
 }
 

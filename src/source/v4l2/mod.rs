@@ -25,12 +25,11 @@ mod sequence;
 #[cfg(test)]
 mod tests;
 
+use oodwatch_v4l2::Interval;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
-use oodwatch_v4l2::Interval;
-
+use super::reopening::Reopening;
 use super::{Condition, Frame, Live, Pool, Source, SourceError, sleep_until};
 use crate::decode::{Content, RawFrame};
 use capture::{Kernel, Opener};
@@ -50,11 +49,8 @@ pub struct V4l2 {
     pool: Arc<Pool>,
     running: Option<Running>,
     sequence: Sequence,
-    /// When to try to open a lost camera, and how long to wait after that.
-    next_attempt: Instant,
-    pause: Duration,
-    /// Why the last attempt failed, and what was agreed on in the last one that worked; told again only when they change.
-    last_failure: String,
+    reopening: Reopening,
+    /// What was agreed on in the last opening that worked; told again only when it changes.
     last_agreed: String,
     next_index: u64,
 }
@@ -76,9 +72,7 @@ impl V4l2 {
             pool: Arc::default(),
             running: None,
             sequence: Sequence::new(),
-            next_attempt: Instant::now(),
-            pause: Duration::from_millis(config.reopen_min_ms),
-            last_failure: String::new(),
+            reopening: Reopening::new(config.device.display(), config.reopen_min_ms, config.reopen_max_ms),
             last_agreed: String::new(),
             next_index: 0,
         };
@@ -125,7 +119,7 @@ impl V4l2 {
             }
             Err(error) => {
                 self.pool.put(bytes);
-                self.lose(&format!("lost: {error}"));
+                self.reopening.lost(&self.live, &format!("lost: {error}"));
                 None
             }
         }
@@ -133,12 +127,8 @@ impl V4l2 {
 
     fn fresh(&mut self, captured: clock::Captured, missed: u64, frame: RawFrame) -> Frame {
         self.live.add_dropped(missed);
-        if self.live.condition() != Condition::Streaming {
-            log::info!("source: {}: frames flow again", self.config.device.display());
-        }
-        self.live.set_condition(Condition::Streaming);
-        self.pause = Duration::from_millis(self.config.reopen_min_ms);
-        self.last_failure.clear();
+        self.reopening.frames_flow(&self.live);
+        self.reopening.start_over();
         let index = self.next_index;
         self.next_index += 1;
         Frame {
@@ -150,10 +140,11 @@ impl V4l2 {
         }
     }
 
-    /// Goes on with a camera that has nothing fresh, unless it had nothing for too long.
+    /// Goes on with a camera that has nothing fresh, unless it had nothing for too long: then it is closed, by dropping it.
     fn keep_or_give_up(&mut self, running: Running, condition: Option<Condition>) {
         if running.is_stalled() {
-            return self.lose(&format!("nothing fresh for {} ms; it is opened anew", self.config.stall_timeout_ms));
+            let why = format!("nothing fresh for {} ms; it is opened anew", self.config.stall_timeout_ms);
+            return self.reopening.lost(&self.live, &why);
         }
         if let Some(condition) = condition {
             self.live.set_condition(condition);
@@ -161,31 +152,7 @@ impl V4l2 {
         self.running = Some(running);
     }
 
-    /// Whoever calls this closes the camera, by dropping it.
-    fn lose(&mut self, why: &str) {
-        self.live.set_condition(Condition::Lost);
-        self.tell_failure(why);
-        self.next_attempt = Instant::now() + self.pause;
-    }
-
-    fn reopen(&mut self) {
-        match self.start() {
-            Ok(running) => self.running = Some(running),
-            Err(error) => self.tell_failure(&error.to_string()),
-        }
-        // Also after an opening that worked: only a fresh frame shows that the camera is back.
-        self.pause = (2 * self.pause).min(Duration::from_millis(self.config.reopen_max_ms));
-        self.next_attempt = Instant::now() + self.pause;
-    }
-
-    /// A camera that stays away is told of once, not with every attempt.
-    fn tell_failure(&mut self, why: &str) {
-        let level = if self.last_failure == why { log::Level::Debug } else { log::Level::Warn };
-        log::log!(level, "source: {}: {why}", self.config.device.display());
-        self.last_failure = why.into();
-    }
-
-    /// Neither is one that is opened anew every few seconds.
+    /// A camera that is opened anew every few seconds is told of once.
     fn tell_agreed(&mut self, agreed: &Agreed) {
         let words = agreed.to_string();
         if self.last_agreed == words {
@@ -210,9 +177,10 @@ impl Source for V4l2 {
                     }
                 }
                 None => {
-                    sleep_until(self.next_attempt, stop);
+                    sleep_until(self.reopening.next_attempt(), stop);
                     if !stop.load(Ordering::Relaxed) {
-                        self.reopen();
+                        let attempt = self.start();
+                        self.running = self.reopening.tried(attempt);
                     }
                 }
             }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
@@ -156,13 +157,14 @@ fn the_pause_between_attempts_doubles_up_to_its_limit_and_starts_anew_after_a_fr
     assert!(camera.watch(running).is_none());
     let pauses: Vec<u128> = (0..4)
         .map(|_| {
-            camera.reopen();
-            camera.pause.as_millis()
+            let attempt = camera.start();
+            camera.running = camera.reopening.tried(attempt);
+            camera.reopening.pause().as_millis()
         })
         .collect();
     assert_eq!(pauses, [2, 4, 4, 4]);
     check(&mut camera, &[1]);
-    assert_eq!(camera.pause, Duration::from_millis(1));
+    assert_eq!(camera.reopening.pause(), Duration::from_millis(1));
 }
 
 #[test]
