@@ -58,6 +58,7 @@ use std::time::{Duration, Instant};
 
 use crate::decide::LastWord;
 use crate::notify::Notifier;
+use crate::pipeline::Judged;
 use crate::sink::Sinks;
 use crate::source::WAIT_SLICE;
 use bell::Bell;
@@ -157,7 +158,8 @@ fn start_sources(
         let Camera { source, decoder, health, lens, fitted, judge, machine, drift, board, reporter } = camera;
         let handover = Arc::new(Handover::start(source, limits.max_frames, bell)?);
         let voice = Voice::new(Arc::clone(&handover), (machine, drift, board), reporter, beside_others);
-        Ok((Lane { place, handover, decoder, health, lens, fitted, judge, open: true }, voice))
+        let judged = Judged::default();
+        Ok((Lane { place, handover, decoder, health, lens, fitted, judge, judged, open: true }, voice))
     };
     cameras.into_iter().enumerate().map(start).collect()
 }
@@ -211,3 +213,6 @@ fn await_end(
         }
     }
 }
+
+#[cfg(test)]
+mod memory_tests;

@@ -28,7 +28,7 @@ pub enum PipelineError {
 }
 
 /// What the network and the scores say about one picture.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Judged {
     /// The wanted scores, in the order in which they were asked for.
     pub scores: Vec<Score>,
@@ -147,7 +147,10 @@ impl Pipeline {
     /// A picture without pixels or of which the view leaves nothing, or a failure inside ONNX Runtime.
     pub fn infer(&mut self, image: &RgbImage) -> Result<NetworkOutputs, PipelineError> {
         let tensor = self.preprocessors[0].run(image)?;
-        Ok(run_one(&mut self.network, &self.input, tensor)?)
+        let [channels, height, width] = self.input.chw();
+        let batch = ArrayView4::from_shape((1, channels, height, width), tensor)
+            .map_err(|_| InferError::Batch { found: vec![tensor.len()], wanted: self.input.chw() })?;
+        Ok(self.network.run(batch)?)
     }
 
     /// Judges one picture: pixels, or a camera's raw frame.
@@ -156,40 +159,42 @@ impl Pipeline {
     /// A picture without pixels or of which the view leaves nothing, a raw frame that is too short, or a failure inside ONNX
     /// Runtime.
     pub fn judge<'p>(&mut self, picture: impl Into<Picture<'p>>) -> Result<Judged, PipelineError> {
-        self.judge_by(FittedScores::default(), Lens::default(), picture)
+        let mut judged = Judged::default();
+        self.judge_into(FittedScores::default(), Lens::default(), picture, &mut judged)?;
+        Ok(judged)
     }
 
     /// Judges one picture by the scores that one of the packages fitted, through the view of one of the cameras. Scores of another
     /// pipeline are none, and a view of another pipeline is the package's.
     ///
+    /// From the second picture of a size on this takes no memory, ONNX Runtime's own aside. After an error `judged` is what it was.
+    ///
     /// # Errors
     /// As [`Self::judge`].
-    pub fn judge_by<'p>(
+    pub fn judge_into<'p>(
         &mut self,
         fitted: FittedScores,
         lens: Lens,
         picture: impl Into<Picture<'p>>,
-    ) -> Result<Judged, PipelineError> {
+        judged: &mut Judged,
+    ) -> Result<(), PipelineError> {
         let start = Instant::now();
         let lens = if lens.0 < self.preprocessors.len() { lens.0 } else { 0 };
-        let tensor = self.preprocessors[lens].prepare(picture.into())?;
+        self.preprocessors[lens].prepare_into(picture.into(), self.network.input_mut())?;
         let prepared = Instant::now();
-        let outputs = run_one(&mut self.network, &self.input, tensor)?;
+        let image = self.network.run_one()?;
+        let outputs = image.outputs()?;
         let inferred = Instant::now();
-        let (scores, top_class) = score_one(&outputs, self.scorers.get_mut(fitted.0));
-        let timings = Timings { preprocess: prepared - start, infer: inferred - prepared, score: inferred.elapsed() };
-        Ok(Judged { scores, top_class, timings })
+        judged.scores.clear();
+        if let Some(scorers) = self.scorers.get_mut(fitted.0) {
+            judged.scores.extend_from_slice(scorers.score(&outputs));
+        }
+        judged.top_class = outputs.top_class();
+        judged.timings =
+            Timings { preprocess: prepared - start, infer: inferred - prepared, score: inferred.elapsed() };
+        Ok(())
     }
 }
 
-fn run_one(network: &mut Network, input: &InputSpec, tensor: &[f32]) -> Result<NetworkOutputs, InferError> {
-    let [channels, height, width] = input.chw();
-    let batch = ArrayView4::from_shape((1, channels, height, width), tensor)
-        .map_err(|_| InferError::Batch { found: vec![tensor.len()], wanted: input.chw() })?;
-    network.run(batch)
-}
-
-fn score_one(outputs: &NetworkOutputs, scorers: Option<&mut Scorers>) -> (Vec<Score>, Option<(usize, f32)>) {
-    let Some(image) = outputs.images().next() else { return Default::default() };
-    (scorers.map_or_else(Vec::new, |scorers| scorers.score(&image).to_vec()), image.top_class())
-}
+#[cfg(test)]
+pub(crate) mod tests;

@@ -8,6 +8,8 @@
 mod raw;
 mod viewed;
 
+use std::mem;
+
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
@@ -55,6 +57,14 @@ pub enum PreprocessError {
     /// A camera's frame is compressed.
     #[error("{0} frame cannot be resampled as it is; it has to be decoded first")]
     Compressed(PixelFormat),
+    /// The memory for the network's input has another size.
+    #[error("the network's input holds {found} numbers, the preprocessor makes {wanted}")]
+    Input {
+        /// Numbers that fit in.
+        found: usize,
+        /// Numbers that there are.
+        wanted: usize,
+    },
     /// The mask leaves nothing to judge.
     #[error(
         "[camera.view] leaves {percent:.1} % of what the network sees of a picture of {width}x{height} pixels, upright; \
@@ -70,7 +80,7 @@ pub enum PreprocessError {
     },
 }
 
-/// One camera's way to the network's input. Owns the resampled picture and the input tensor, both reused for every frame.
+/// One camera's way to the network's input. Owns the memory that it works in, which is reused for every frame.
 pub struct Preprocessor {
     /// With width and height as the picture lies.
     spec: InputSpec,
@@ -81,7 +91,7 @@ pub struct Preprocessor {
     table: [[f32; 256]; 3],
     /// For raw frames of the layout that came last.
     fused: Option<Fused>,
-    /// Of the picture as it lies.
+    /// For callers that have no memory of their own for it.
     tensor: Vec<f32>,
     viewed: Option<Viewed>,
 }
@@ -113,7 +123,7 @@ impl Preprocessor {
             resampled: Image::new(width, height, PixelType::U8x3),
             table: [0, 1, 2].map(|channel| normalised_bytes(spec, channel)),
             fused: None,
-            tensor: vec![0.0; 3 * width as usize * height as usize],
+            tensor: Vec::new(),
         })
     }
 
@@ -125,28 +135,7 @@ impl Preprocessor {
     /// # Errors
     /// A picture without pixels, or of which the mask leaves nothing.
     pub fn run(&mut self, image: &RgbImage) -> Result<&[f32], PreprocessError> {
-        let (width, height) = image.dimensions();
-        if width == 0 || height == 0 {
-            return Err(PreprocessError::Empty { width, height });
-        }
-        if (width, height) == (self.spec.width, self.spec.height) {
-            planar(image.as_raw(), self.spec.color, &self.table, &mut self.tensor);
-        } else {
-            self.resample(image)?;
-            planar(self.resampled.buffer(), self.spec.color, &self.table, &mut self.tensor);
-        }
-        self.look((width, height))
-    }
-
-    /// [`Self::run`] or [`Self::run_raw`], as the picture is.
-    ///
-    /// # Errors
-    /// As theirs.
-    pub fn prepare(&mut self, picture: Picture<'_>) -> Result<&[f32], PreprocessError> {
-        match picture {
-            Picture::Rgb(image) => self.run(image),
-            Picture::Raw(frame) => self.run_raw(frame),
-        }
+        self.prepare(Picture::Rgb(image))
     }
 
     /// One raw frame of a camera as `[3, height, width]`, upright, row by row; valid until the next call.
@@ -157,6 +146,66 @@ impl Preprocessor {
     /// # Errors
     /// A frame that is too short, or compressed, or of which the mask leaves nothing.
     pub fn run_raw(&mut self, frame: &RawFrame) -> Result<&[f32], PreprocessError> {
+        self.prepare(Picture::Raw(frame))
+    }
+
+    /// [`Self::run`] or [`Self::run_raw`], as the picture is.
+    ///
+    /// # Errors
+    /// As theirs.
+    pub fn prepare(&mut self, picture: Picture<'_>) -> Result<&[f32], PreprocessError> {
+        let mut tensor = mem::take(&mut self.tensor);
+        tensor.resize(self.values(), 0.0);
+        let prepared = self.prepare_into(picture, &mut tensor);
+        self.tensor = tensor;
+        prepared.map(|()| &*self.tensor)
+    }
+
+    /// [`Self::prepare`] into memory of the caller's: a network's own input, so that nothing is copied. After an error it holds anything.
+    ///
+    /// # Errors
+    /// Those of [`Self::prepare`], and memory of another size.
+    pub fn prepare_into(&mut self, picture: Picture<'_>, input: &mut [f32]) -> Result<(), PreprocessError> {
+        if input.len() != self.values() {
+            return Err(PreprocessError::Input { found: input.len(), wanted: self.values() });
+        }
+        let Some(mut viewed) = self.viewed.take() else { return self.resample_into(picture, input).map(drop) };
+        let prepared = self.resample_into(picture, viewed.lying_mut()).and_then(|lying_px| {
+            let upright_px = self.turn.swap(lying_px);
+            viewed.look(upright_px, || self.part(upright_px), input)
+        });
+        self.viewed = Some(viewed);
+        prepared
+    }
+
+    /// Numbers in the network's input.
+    fn values(&self) -> usize {
+        3 * self.spec.width as usize * self.spec.height as usize
+    }
+
+    /// Writes the planes of the picture as it lies; gives its size in pixels.
+    fn resample_into(&mut self, picture: Picture<'_>, planes: &mut [f32]) -> Result<(u32, u32), PreprocessError> {
+        match picture {
+            Picture::Rgb(image) => self.resample_image(image, planes),
+            Picture::Raw(frame) => self.resample_raw(frame, planes),
+        }
+    }
+
+    fn resample_image(&mut self, image: &RgbImage, planes: &mut [f32]) -> Result<(u32, u32), PreprocessError> {
+        let (width, height) = image.dimensions();
+        if width == 0 || height == 0 {
+            return Err(PreprocessError::Empty { width, height });
+        }
+        if (width, height) == (self.spec.width, self.spec.height) {
+            planar(image.as_raw(), self.spec.color, &self.table, planes);
+        } else {
+            self.resample(image)?;
+            planar(self.resampled.buffer(), self.spec.color, &self.table, planes);
+        }
+        Ok((width, height))
+    }
+
+    fn resample_raw(&mut self, frame: &RawFrame, planes: &mut [f32]) -> Result<(u32, u32), PreprocessError> {
         let RawFrame { layout, bytes } = frame;
         if layout.format() == PixelFormat::Mjpg {
             return Err(PreprocessError::Compressed(layout.format()));
@@ -165,19 +214,15 @@ impl Preprocessor {
             Some(fused) if fused.layout() == layout => fused,
             _ => Fused::new(*layout, &self.spec, self.region(layout.width_px(), layout.height_px())),
         };
-        self.fused.insert(fused).run(bytes, &mut self.tensor)?;
-        self.look((layout.width_px(), layout.height_px()))
+        self.fused.insert(fused).run(bytes, planes)?;
+        Ok((layout.width_px(), layout.height_px()))
     }
 
-    /// The finished input of a lying picture of this size, which has been resampled.
-    fn look(&mut self, lying_px: (u32, u32)) -> Result<&[f32], PreprocessError> {
-        let picture = self.turn.swap(lying_px);
-        let (left, top, width, height) = self.upright_region(picture);
-        let Some(viewed) = &mut self.viewed else { return Ok(&self.tensor) };
-        let whole = (f64::from(picture.0), f64::from(picture.1));
-        let part =
-            || Part { left: left / whole.0, top: top / whole.1, width: width / whole.0, height: height / whole.1 };
-        viewed.look(&self.tensor, picture, part)
+    /// What the network sees of an upright picture, as shares of it.
+    fn part(&self, picture_px: (u32, u32)) -> Part {
+        let (left, top, width, height) = self.upright_region(picture_px);
+        let whole = (f64::from(picture_px.0), f64::from(picture_px.1));
+        Part { left: left / whole.0, top: top / whole.1, width: width / whole.0, height: height / whole.1 }
     }
 
     fn resample(&mut self, image: &RgbImage) -> Result<(), PreprocessError> {

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::verdict::Verdict;
 
+/// A line is shorter than this, unless much is wrong with the picture; then memory is taken once more.
+const LINE_BYTES: usize = 2048;
+
 /// `[sink.*]`: any number of these tables; with none, verdicts go to stdout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,12 +93,16 @@ impl Sinks {
             let file = File::create(path).map_err(|source| SinkError::Open { path: path.clone(), source })?;
             outputs.push(Output { name: path.display().to_string(), writer: Box::new(file) });
         }
-        Ok(Self { outputs, line: Vec::new() })
+        Ok(Self::of(outputs))
     }
 
     /// A place of the caller's own; `name` is what it is called in errors.
     pub fn to(name: &str, writer: Box<dyn Write + Send>) -> Self {
-        Self { outputs: vec![Output { name: name.into(), writer }], line: Vec::new() }
+        Self::of(vec![Output { name: name.into(), writer }])
+    }
+
+    fn of(outputs: Vec<Output>) -> Self {
+        Self { outputs, line: Vec::with_capacity(LINE_BYTES) }
     }
 
     /// Finds out whether [`Sinks::open`] would succeed, and changes nothing.

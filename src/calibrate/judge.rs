@@ -3,15 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Fusion, FusionError, ScoreCalibration};
 use crate::package::Calibration;
 use crate::score::{Score, ScoreError, ScoreName};
 
 /// What decides: a score, or a fusion of several.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub enum Criterion {
     /// One score.
     Score(ScoreName),
@@ -82,9 +82,10 @@ impl FromStr for Criterion {
     }
 }
 
-impl From<Criterion> for String {
-    fn from(criterion: Criterion) -> Self {
-        criterion.to_string()
+impl Serialize for Criterion {
+    /// Its name, written where it belongs: every verdict has one.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

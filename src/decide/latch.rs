@@ -83,9 +83,11 @@ impl Latch {
 
     /// What this decision is, given what is latched and what it latches itself.
     pub(super) fn over(&mut self, decision: Decision) -> Decision {
-        let latching: Vec<Latchable> = self.which.clone();
-        for one in latching.into_iter().filter(|one| decision.reasons.contains(&one.reason())) {
-            self.hold(one);
+        for place in 0..self.which.len() {
+            let one = self.which[place];
+            if decision.reasons.contains(&one.reason()) {
+                self.hold(one);
+            }
         }
         if self.held.is_empty() {
             return decision;

@@ -45,8 +45,14 @@ pub struct FaultRun {
 pub(super) struct SharedPipeline(pub(super) Arc<Mutex<Pipeline>>);
 
 impl Judging for SharedPipeline {
-    fn judge_by(&mut self, fitted: FittedScores, lens: Lens, picture: Picture<'_>) -> Result<Judged, PipelineError> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).judge_by(fitted, lens, picture)
+    fn judge_into(
+        &mut self,
+        fitted: FittedScores,
+        lens: Lens,
+        picture: Picture<'_>,
+        judged: &mut Judged,
+    ) -> Result<(), PipelineError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).judge_into(fitted, lens, picture, judged)
     }
 }
 

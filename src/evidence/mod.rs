@@ -44,6 +44,7 @@ use crate::calibrate::{Judge, Judgement};
 use crate::config::{CameraConfig, Config};
 use crate::open::{JudgedBy, OpenError, OpenedCameras, open_cameras};
 use crate::package::Package;
+use crate::pipeline::Judged;
 use crate::self_test::SelfTestError;
 pub use contents::{CalibrationFacts, Evidence, Results, SCHEMA, SelfTestResult};
 use detection::Raised;
@@ -94,7 +95,8 @@ struct Bench<'b> {
 impl Bench<'_> {
     fn judge(&mut self, picture: &RgbImage) -> Result<Judgement, EvidenceError> {
         let mut pipeline = self.pipeline.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let judged = pipeline.judge_by(self.by.package.fitted, self.by.lens, picture)?;
+        let mut judged = Judged::default();
+        pipeline.judge_into(self.by.package.fitted, self.by.lens, picture, &mut judged)?;
         Ok(self.judge.judge(&judged.scores, judged.top_class.map(|(class, _)| class)))
     }
 }

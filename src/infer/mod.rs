@@ -1,6 +1,7 @@
 //! Runs the network through ONNX Runtime.
 //!
-//! Opening a network compares its inputs and outputs with its manifest, once; [`Network::run`] then trusts them.
+//! Opening a network compares its inputs and outputs with its manifest, once; [`Network::run`] and [`Network::run_one`] then trust them.
+//! The first takes any number of pictures and gives what it owns; the second takes one, in memory that is used again for the next.
 
 mod library;
 mod options;
@@ -8,6 +9,7 @@ mod outputs;
 mod placement;
 mod probe;
 mod provider;
+mod single;
 
 use std::path::PathBuf;
 
@@ -26,6 +28,8 @@ pub(crate) use outputs::row;
 pub use placement::{Placement, placement};
 pub use probe::Probe;
 pub use provider::{ExecutionProvider, UnknownProvider};
+pub use single::OneImage;
+use single::Single;
 
 /// Why a network could not be opened or run.
 #[derive(Debug, thiserror::Error)]
@@ -188,6 +192,7 @@ impl NetworkOptions {
 /// An opened network whose shapes are those of its manifest.
 pub struct Network {
     session: Session,
+    single: Single,
     input: InputSpec,
     output: OutputSpec,
     classes: usize,
@@ -214,6 +219,7 @@ impl Network {
         let shapes = shapes(&manifest.input, options);
         let network = Self {
             session: open_session(onnx, options, shapes)?,
+            single: Single::new(&manifest.input, &manifest.output, manifest.class_count())?,
             input: manifest.input.clone(),
             output: manifest.output.clone(),
             classes: manifest.class_count(),
@@ -260,6 +266,19 @@ impl Network {
         let results =
             self.session.run(ort::inputs![self.input.name.as_str() => tensor]).map_err(InferError::Runtime)?;
         outputs::extract(&results, count, self.classes, &self.output)
+    }
+
+    /// The input [1, 3, H, W] of [`Self::run_one`], row by row, to be written before it.
+    pub fn input_mut(&mut self) -> &mut [f32] {
+        self.single.input_mut()
+    }
+
+    /// Runs the one preprocessed picture that was written to [`Self::input_mut`]. Takes no memory, ONNX Runtime's own aside.
+    ///
+    /// # Errors
+    /// A failure inside ONNX Runtime.
+    pub fn run_one(&mut self) -> Result<OneImage<'_>, InferError> {
+        self.single.run(&mut self.session)
     }
 
     fn check_inputs(&self) -> Result<(), InferError> {

@@ -16,11 +16,18 @@ use crate::source::WAIT_SLICE;
 
 /// What judges pictures: the pipeline, or a scripted one that breaks as no network does on order.
 pub trait Judging: Send + 'static {
-    /// Judges one picture by the scores that one of the packages fitted, through a camera's view.
+    /// Judges one picture by the scores that one of the packages fitted, through a camera's view. `judged` is used again for
+    /// every frame of the camera.
     ///
     /// # Errors
     /// A picture without pixels, a raw frame that is too short, or a failure of the network.
-    fn judge_by(&mut self, fitted: FittedScores, lens: Lens, picture: Picture<'_>) -> Result<Judged, PipelineError>;
+    fn judge_into(
+        &mut self,
+        fitted: FittedScores,
+        lens: Lens,
+        picture: Picture<'_>,
+        judged: &mut Judged,
+    ) -> Result<(), PipelineError>;
 
     /// What can prove the network again while it is at work; nothing where it has no golden vectors.
     fn proof(&mut self) -> Option<&mut dyn Prove> {
@@ -29,8 +36,14 @@ pub trait Judging: Send + 'static {
 }
 
 impl Judging for Pipeline {
-    fn judge_by(&mut self, fitted: FittedScores, lens: Lens, picture: Picture<'_>) -> Result<Judged, PipelineError> {
-        Self::judge_by(self, fitted, lens, picture)
+    fn judge_into(
+        &mut self,
+        fitted: FittedScores,
+        lens: Lens,
+        picture: Picture<'_>,
+        judged: &mut Judged,
+    ) -> Result<(), PipelineError> {
+        Self::judge_into(self, fitted, lens, picture, judged)
     }
 }
 

@@ -21,7 +21,7 @@ use crate::drift::Drift;
 use crate::health::{Finding, Health, Meta, View};
 use crate::infer::InferError;
 use crate::open::JudgedBy;
-use crate::pipeline::{FittedScores, Judged, Lens, PipelineError};
+use crate::pipeline::{FittedScores, Judged, Lens, PipelineError, Timings};
 use crate::source::{Frame, Source};
 
 /// What a run needs for one camera.
@@ -87,6 +87,8 @@ pub(super) struct Lane {
     pub(super) lens: Lens,
     pub(super) fitted: FittedScores,
     pub(super) judge: Judge,
+    /// Of the last frame; its memory is used again.
+    pub(super) judged: Judged,
     /// Whether frames may still come.
     pub(super) open: bool,
 }
@@ -102,7 +104,9 @@ pub(super) struct Origin {
 
 /// A frame that has been judged.
 pub(super) struct JudgedFrame {
-    pub(super) judged: Judged,
+    /// Index and softmax probability of the most probable class.
+    pub(super) top_class: Option<(usize, f32)>,
+    pub(super) timings: Timings,
     pub(super) judgement: Judgement,
     /// What is wrong with the picture.
     pub(super) health: Vec<Finding>,
@@ -158,12 +162,21 @@ impl Lane {
         let looking = Instant::now();
         let health = self.health.look(&View::of(picture), meta).list.clone();
         let health_time = looking.elapsed();
-        let judged = network.judge_by(self.fitted, self.lens, picture).map_err(|error| match error {
+        network.judge_into(self.fitted, self.lens, picture, &mut self.judged).map_err(|error| match error {
             PipelineError::Infer(error) => BadFrame::Network(error),
             error => BadFrame::Unreadable(Box::new(error)),
         })?;
         let deciding = Instant::now();
-        let judgement = self.judge.judge(&judged.scores, judged.top_class.map(|(class, _)| class));
-        Ok(JudgedFrame { judged, judgement, health, decode_time, health_time, deciding })
+        let Judged { scores, top_class, timings } = &self.judged;
+        let judgement = self.judge.judge(scores, top_class.map(|(class, _)| class));
+        Ok(JudgedFrame {
+            top_class: *top_class,
+            timings: *timings,
+            judgement,
+            health,
+            decode_time,
+            health_time,
+            deciding,
+        })
     }
 }

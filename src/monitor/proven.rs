@@ -27,8 +27,14 @@ impl Proven {
 }
 
 impl Judging for Proven {
-    fn judge_by(&mut self, fitted: FittedScores, lens: Lens, picture: Picture<'_>) -> Result<Judged, PipelineError> {
-        self.pipeline.judge_by(fitted, lens, picture)
+    fn judge_into(
+        &mut self,
+        fitted: FittedScores,
+        lens: Lens,
+        picture: Picture<'_>,
+        judged: &mut Judged,
+    ) -> Result<(), PipelineError> {
+        self.pipeline.judge_into(fitted, lens, picture, judged)
     }
 
     fn proof(&mut self) -> Option<&mut dyn Prove> {

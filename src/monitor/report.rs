@@ -1,5 +1,6 @@
 //! Words the verdicts on one camera: joins what is known about a frame with what is constant over a run.
 
+use std::fmt::{self, Write};
 use std::process;
 use std::time::{Duration, Instant};
 
@@ -12,8 +13,8 @@ use crate::config::CameraConfig;
 use crate::decide::{DecideConfig, Decision, Policy, Reading};
 use crate::health::Finding;
 use crate::open::CalibratedPackage;
-use crate::pipeline::{Judged, Timings};
-use crate::verdict::{Kind, SCHEMA, StagesUs, Verdict};
+use crate::pipeline::Timings;
+use crate::verdict::{Kind, SCHEMA, StagesUs, State, Verdict};
 
 /// What all verdicts on a camera share, and their running number.
 #[derive(Debug, Clone)]
@@ -45,7 +46,8 @@ pub(super) struct Spoken {
     pub(super) decision: Decision,
     /// Number and capture time of the frame, the latter on the wall and on the clock of its age.
     pub(super) frame: Option<(u64, Timestamp, Instant)>,
-    pub(super) judged: Option<(Judged, Judgement)>,
+    /// The most probable class with its probability, and what the score says.
+    pub(super) judged: Option<(Option<(usize, f32)>, Judgement)>,
     /// What is wrong with the picture.
     pub(super) health: Vec<Finding>,
     /// Where the policy over time stands after the frame.
@@ -88,44 +90,81 @@ impl Reporter {
         format!("{}-{}", Timestamp::now().strftime("%Y%m%dT%H%M%S%3fZ"), process::id())
     }
 
-    /// The next verdict.
-    pub(super) fn word(&mut self, spoken: Spoken, summary: &Summary) -> Verdict {
-        self.alive += 1;
-        let Spoken { decision, frame, judged, health, reading, stages } = spoken;
-        let judgement = judged.as_ref().map(|(_, judgement)| *judgement);
-        let top = judged.as_ref().and_then(|(judged, _)| judged.top_class);
+    /// A verdict that holds what all of them share; [`Self::word`] fills in the rest, again and again.
+    pub(super) fn blank(&self) -> Verdict {
         Verdict {
             schema: SCHEMA,
             kind: Kind::Verdict,
             camera: self.camera.clone(),
-            frame: frame.map(|(index, _, _)| index),
-            captured_at: frame.map(|(_, captured_at, _)| format!("{captured_at:.3}")),
-            age_ms: frame.map(|(_, _, taken)| milliseconds(taken.elapsed())),
+            frame: None,
+            captured_at: None,
+            age_ms: None,
             alive: self.alive,
-            safe: decision.is_safe(),
-            state: decision.state,
-            reasons: decision.reasons,
-            flag: judgement.map(|judgement| judgement.flag),
-            health,
-            score: judgement.and_then(|judgement| judgement.score),
+            safe: false,
+            state: State::Starting,
+            reasons: Vec::new(),
+            flag: None,
+            health: Vec::new(),
+            score: None,
             score_name: self.criterion.clone(),
-            threshold: judgement.map_or(self.threshold, |judgement| judgement.threshold),
-            p_value: judgement.and_then(|judgement| judgement.p_value),
+            threshold: self.threshold,
+            p_value: None,
             policy: self.policy.into(),
-            alarm_statistic: reading.map(|reading| reading.statistic),
-            alarm_threshold: reading.map(|reading| reading.threshold),
-            class: top.and_then(|(index, _)| self.classes.get(index).cloned()),
-            confidence: top.map(|(_, confidence)| confidence).filter(|confidence| confidence.is_finite()),
-            dropped: summary.dropped,
-            bad: summary.bad,
-            stages_us: stages,
+            alarm_statistic: None,
+            alarm_threshold: None,
+            class: None,
+            confidence: None,
+            dropped: 0,
+            bad: 0,
+            stages_us: StagesUs::default(),
             execution_provider: self.execution_provider.clone(),
             model: self.model.clone(),
             run_id: self.run_id.clone(),
-            monotonic_ns: monotonic_ns(),
+            monotonic_ns: 0,
             deadline_ms: self.deadline_ms,
         }
     }
+
+    /// The next verdict, in place of the last one.
+    pub(super) fn word(&mut self, spoken: Spoken, summary: &Summary, verdict: &mut Verdict) {
+        self.alive += 1;
+        let Spoken { decision, frame, judged, health, reading, stages } = spoken;
+        let (top, judgement) = judged.unzip();
+        let top = top.flatten();
+        verdict.alive = self.alive;
+        verdict.frame = frame.map(|(index, _, _)| index);
+        put(&mut verdict.captured_at, frame.map(|(_, at, _)| at), |text, at| write!(text, "{at:.3}"));
+        verdict.age_ms = frame.map(|(_, _, taken)| milliseconds(taken.elapsed()));
+        verdict.safe = decision.is_safe();
+        verdict.state = decision.state;
+        verdict.reasons = decision.reasons;
+        verdict.health = health;
+        verdict.flag = judgement.map(|judgement| judgement.flag);
+        verdict.score = judgement.and_then(|judgement| judgement.score);
+        verdict.threshold = judgement.map_or(self.threshold, |judgement| judgement.threshold);
+        verdict.p_value = judgement.and_then(|judgement| judgement.p_value);
+        verdict.alarm_statistic = reading.map(|reading| reading.statistic);
+        verdict.alarm_threshold = reading.map(|reading| reading.threshold);
+        put(&mut verdict.class, top.and_then(|(index, _)| self.classes.get(index)), |text, class| {
+            text.write_str(class)
+        });
+        verdict.confidence = top.map(|(_, confidence)| confidence).filter(|confidence| confidence.is_finite());
+        (verdict.dropped, verdict.bad) = (summary.dropped, summary.bad);
+        verdict.stages_us = stages;
+        verdict.monotonic_ns = monotonic_ns();
+    }
+}
+
+/// A text in place of another, in its memory.
+fn put<T>(text: &mut Option<String>, new: Option<T>, write: impl FnOnce(&mut String, T) -> fmt::Result) {
+    let Some(new) = new else {
+        *text = None;
+        return;
+    };
+    let text = text.get_or_insert_default();
+    text.clear();
+    // Writing to a string does not fail.
+    let _ = write(text, new);
 }
 
 /// The durations of a verdict's stages.

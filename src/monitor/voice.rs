@@ -11,12 +11,12 @@ use super::report::{self, Reporter, Spoken};
 use super::{Ended, MonitorError, Summary};
 use crate::board::Watched;
 use crate::decide::policy::STRANGEST;
-use crate::decide::{Decision, LastWord, Machine};
+use crate::decide::{LastWord, Machine};
 use crate::drift::Drift;
 use crate::health::{Finding, Kind};
 use crate::sink::{SinkError, Sinks};
 use crate::source::Condition;
-use crate::verdict::{self, State};
+use crate::verdict::{self, State, Verdict};
 
 /// One camera's voice.
 pub(super) struct Voice {
@@ -27,11 +27,13 @@ pub(super) struct Voice {
     /// What of it was told last.
     drifting: Vec<Kind>,
     reporter: Reporter,
+    /// What was last said, word by word; its memory is used again.
+    verdict: Verdict,
     summary: Summary,
     /// When to speak without a frame.
     due: Instant,
-    /// What was last said.
-    said: Option<Decision>,
+    /// Whether anything was said yet.
+    spoke: bool,
     /// Whether a verdict on a frame was no fault.
     judged_in_time: bool,
     /// What was last said of the source.
@@ -58,9 +60,10 @@ impl Voice {
             drift,
             board,
             drifting: Vec::new(),
+            verdict: reporter.blank(),
             reporter,
             summary: Summary::default(),
-            said: None,
+            spoke: false,
             judged_in_time: false,
             told: Condition::Streaming,
             end: None,
@@ -155,7 +158,7 @@ impl Voice {
         frame: JudgedFrame,
         sinks: &mut Sinks,
     ) -> Result<(), SinkError> {
-        let JudgedFrame { judged, judgement, mut health, decode_time, health_time, deciding } = frame;
+        let JudgedFrame { top_class, timings, judgement, mut health, decode_time, health_time, deciding } = frame;
         let (at, age) = (origin.captured_at, origin.taken.elapsed());
         self.board.add_to(&mut health);
         let decision = self.machine.on_judged(&judgement, &health, at, age, Instant::now());
@@ -165,11 +168,11 @@ impl Voice {
         self.summary.judged += 1;
         self.summary.flagged += u64::from(judgement.flag);
         self.handover.put_down();
-        let stages = report::stages(decode_time, health_time, &judged.timings, deciding.elapsed());
+        let stages = report::stages(decode_time, health_time, &timings, deciding.elapsed());
         let about = Some((origin.index, origin.captured_at, origin.taken));
         let reading = self.machine.reading();
         self.speak(
-            Spoken { decision, frame: about, judged: Some((judged, judgement)), health, reading, stages },
+            Spoken { decision, frame: about, judged: Some((top_class, judgement)), health, reading, stages },
             sinks,
         )?;
         self.due = Instant::now() + self.machine.deadline();
@@ -220,10 +223,11 @@ impl Voice {
 
     fn speak(&mut self, spoken: Spoken, sinks: &mut Sinks) -> Result<(), SinkError> {
         self.handover.count(&mut self.summary);
-        let (decision, on_frame) = (spoken.decision.clone(), spoken.frame.is_some());
-        sinks.send(&self.reporter.word(spoken, &self.summary))?;
-        self.judged_in_time |= on_frame && decision.state != State::Fault;
-        self.said = Some(decision);
+        let on_frame = spoken.frame.is_some();
+        self.reporter.word(spoken, &self.summary, &mut self.verdict);
+        sinks.send(&self.verdict)?;
+        self.judged_in_time |= on_frame && self.verdict.state != State::Fault;
+        self.spoke = true;
         Ok(())
     }
 
@@ -238,12 +242,12 @@ impl Voice {
 
     /// The camera, its state as it was last told, and why.
     pub(super) fn status(&self) -> String {
-        let camera = &self.reporter.camera;
-        match (&self.end, &self.said) {
-            (Some(Ok(())), _) => format!("{camera}: done"),
-            (_, None) => format!("{camera}: {}", State::Starting),
-            (_, Some(Decision { state, reasons })) if reasons.is_empty() => format!("{camera}: {state}"),
-            (_, Some(Decision { state, reasons })) => format!("{camera}: {state} ({})", verdict::list(reasons)),
+        let Verdict { camera, state, reasons, .. } = &self.verdict;
+        match &self.end {
+            Some(Ok(())) => format!("{camera}: done"),
+            _ if !self.spoke => format!("{camera}: {}", State::Starting),
+            _ if reasons.is_empty() => format!("{camera}: {state}"),
+            _ => format!("{camera}: {state} ({})", verdict::list(reasons)),
         }
     }
 

@@ -17,7 +17,8 @@ pub(super) struct Viewed {
     of_picture: Option<(u32, u32)>,
     /// The share of each pixel that counts.
     coverage: Vec<f32>,
-    tensor: Vec<f32>,
+    /// Planes of the picture as it lies.
+    lying: Vec<f32>,
 }
 
 impl Viewed {
@@ -30,27 +31,32 @@ impl Viewed {
             size,
             of_picture: None,
             coverage: vec![1.0; size.0 * size.1],
-            tensor: vec![0.0; 3 * size.0 * size.1],
+            lying: vec![0.0; 3 * size.0 * size.1],
         })
     }
 
-    /// The upright, masked planes of lying ones; of the upright `picture` of so many pixels the network sees a `part`. Memory is taken
-    /// only when the picture's size changes.
+    /// Where the planes of the picture as it lies are to be written, before [`Self::look`].
+    pub(super) fn lying_mut(&mut self) -> &mut [f32] {
+        &mut self.lying
+    }
+
+    /// Writes the upright, masked planes; of the upright `picture` of so many pixels the network sees a `part`. Memory is taken only
+    /// when the picture's size changes.
     ///
     /// # Errors
     /// The mask leaves next to nothing of the part.
     pub(super) fn look(
         &mut self,
-        lying: &[f32],
         picture: (u32, u32),
         part: impl FnOnce() -> Part,
-    ) -> Result<&[f32], PreprocessError> {
+        upright: &mut [f32],
+    ) -> Result<(), PreprocessError> {
         if !self.mask.is_none() && self.of_picture != Some(picture) {
             self.cover(picture, part())?;
         }
         let (width, height) = self.size;
         let Walk { first, right, down } = self.turn.walk(self.size);
-        let planes = lying.chunks_exact(width * height).zip(self.tensor.chunks_exact_mut(width * height));
+        let planes = self.lying.chunks_exact(width * height).zip(upright.chunks_exact_mut(width * height));
         for (lying, upright) in planes {
             let mut start = first;
             for (row, coverage) in upright.chunks_exact_mut(width).zip(self.coverage.chunks_exact(width)) {
@@ -62,7 +68,7 @@ impl Viewed {
                 start = start.wrapping_add_signed(down);
             }
         }
-        Ok(&self.tensor)
+        Ok(())
     }
 
     fn cover(&mut self, (width, height): (u32, u32), part: Part) -> Result<(), PreprocessError> {

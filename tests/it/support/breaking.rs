@@ -108,7 +108,13 @@ impl Gate {
 }
 
 impl Judging for Network {
-    fn judge_by(&mut self, _: FittedScores, _: Lens, _: Picture<'_>) -> Result<Judged, PipelineError> {
+    fn judge_into(
+        &mut self,
+        _: FittedScores,
+        _: Lens,
+        _: Picture<'_>,
+        judged: &mut Judged,
+    ) -> Result<(), PipelineError> {
         self.judged += 1;
         match self.then {
             _ if self.judged <= GOOD => {}
@@ -117,7 +123,8 @@ impl Judging for Network {
             Then::Panic => panic!("as scripted"),
             Then::Fail => return Err(InferError::Batch { found: vec![1], wanted: [3, 8, 8] }.into()),
         }
-        Ok(Judged { scores: vec![Score(0.0)], top_class: Some((0, 0.9)), timings: Timings::default() })
+        *judged = Judged { scores: vec![Score(0.0)], top_class: Some((0, 0.9)), timings: Timings::default() };
+        Ok(())
     }
 
     fn proof(&mut self) -> Option<&mut dyn Prove> {
