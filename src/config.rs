@@ -17,6 +17,7 @@ use crate::calibrate::Criterion;
 use crate::decide::DecideConfig;
 use crate::drift::DriftConfig;
 use crate::health::HealthConfig;
+use crate::schedule::ScheduleConfig;
 use crate::self_test::SelfTestConfig;
 use crate::sink::SinkConfig;
 pub use camera::CameraConfig;
@@ -48,6 +49,9 @@ pub struct Config {
     /// `[board]`.
     #[serde(default)]
     pub board: BoardConfig,
+    /// `[schedule]`.
+    #[serde(default)]
+    pub schedule: ScheduleConfig,
     /// `[sink.*]`.
     #[serde(default)]
     pub sink: SinkConfig,
@@ -140,6 +144,9 @@ impl Config {
         if let Some((key, found, wanted)) = self.board.wrong_value() {
             return wrong(&format!("board.{key}"), found, wanted);
         }
+        if let Some((key, found, wanted)) = self.schedule.wrong_value() {
+            return wrong(&format!("schedule.{key}"), found, wanted);
+        }
         if self.sink.stdout.is_none() && self.sink.file.is_none() {
             return wrong("sink", "empty".into(), "[sink.stdout], [sink.file], or no [sink] at all");
         }
@@ -190,7 +197,7 @@ mod tests {
         assert_eq!(reference.health, HealthConfig::default());
         assert_eq!(reference.decide, DecideConfig::default());
         assert_eq!((reference.self_test, reference.drift), (SelfTestConfig::default(), DriftConfig::default()));
-        assert_eq!(reference.board, BoardConfig::default());
+        assert_eq!((reference.board, reference.schedule), (BoardConfig::default(), ScheduleConfig::default()));
         assert_eq!(reference.sink.stdout, SinkConfig::default().stdout);
     }
 

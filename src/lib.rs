@@ -25,7 +25,7 @@
 //! 7. A [`sink`] delivers the [`verdict`]: one JSON line, also when no frame came.
 //!
 //! [`health`] looks at each picture on its way: whether it is worth judging at all. [`drift`] looks at the p-values of many: whether
-//! it is time to calibrate again. [`board`] looks at the machine: whether heat or its supply slows it down. [`init`] records what a new robot is to know; [`notify`] tells systemd how a run is.
+//! it is time to calibrate again. [`board`] looks at the machine: whether heat or its supply slows it down; [`schedule`] says on which of its cores all of this runs, and before whom. [`init`] records what a new robot is to know; [`notify`] tells systemd how a run is.
 //!
 //! [`monitor`] is the loop around these steps, in which the cameras take turns, and the thread that speaks when it hangs;
 //! [`pipeline`] is the judging part of it (preprocess, infer, score), which `run`, `score`, `calibrate` and `bench` share.
@@ -83,6 +83,7 @@ pub mod open;
 pub mod package;
 pub mod pipeline;
 pub mod preprocess;
+pub mod schedule;
 pub mod score;
 pub mod self_test;
 mod simd;

@@ -59,6 +59,7 @@ use std::time::{Duration, Instant};
 use crate::decide::LastWord;
 use crate::notify::Notifier;
 use crate::pipeline::Judged;
+use crate::schedule;
 use crate::sink::Sinks;
 use crate::source::WAIT_SLICE;
 use bell::Bell;
@@ -178,6 +179,7 @@ fn supervise(
     let (sender, outcome) = mpsc::channel();
     let theirs = Arc::clone(&shared);
     let work = move || {
+        schedule::go_before_the_others();
         let supervisor = Supervisor::new(&theirs, limits, &orders, service);
         let ended = panic::catch_unwind(AssertUnwindSafe(|| supervisor.run()));
         let ended = ended.unwrap_or_else(|panic| {

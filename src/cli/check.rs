@@ -11,6 +11,7 @@ use oodwatch::decode::decode;
 use oodwatch::infer::{self, ExecutionProvider};
 use oodwatch::open::{self, CalibratedPackage, OpenedCameras};
 use oodwatch::package::Package;
+use oodwatch::schedule;
 use oodwatch::sink::Sinks;
 use oodwatch::source::{self, ImagesConfig, SourceConfig};
 
@@ -36,6 +37,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 pub(super) fn check(path: &Path) -> anyhow::Result<()> {
     let config = Config::load(path)?;
     lines::text(&format!("ok  config   {}", path.display()))?;
+    config.schedule.apply()?;
+    lines::text(&format!("ok  schedule {}", schedule::in_words()))?;
     tell_board(&config)?;
     check_model(&config)?;
     check_devices(&config)?;

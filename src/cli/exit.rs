@@ -19,6 +19,7 @@ use oodwatch::open::OpenError;
 use oodwatch::package::PackageError;
 use oodwatch::pipeline::PipelineError;
 use oodwatch::preprocess::PreprocessError;
+use oodwatch::schedule::ScheduleError;
 use oodwatch::score::ScoreError;
 use oodwatch::self_test::SelfTestError;
 use oodwatch::source::SourceError;
@@ -145,6 +146,7 @@ pub(crate) fn end(outcome: thread::Result<anyhow::Result<()>>) -> ExitCode {
 fn code(error: &anyhow::Error) -> u8 {
     let known = [
         error.downcast_ref().map(|_: &ConfigError| USAGE),
+        error.downcast_ref().map(|_: &ScheduleError| USAGE),
         error.downcast_ref().map(|_: &CalibrateError| USAGE),
         error.downcast_ref().map(of_footage),
         error.downcast_ref().map(of_fit),

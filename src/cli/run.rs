@@ -48,6 +48,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         manager.status("starting: config, package, self-test, cameras");
     }
     let config = Config::load(&arguments.config)?;
+    // Before there is another thread: each takes after the one that starts it.
+    config.schedule.apply()?;
     let opened = open::open_cameras(&config)?;
     let sources = open_sources(&config)?;
     let started = Instant::now();

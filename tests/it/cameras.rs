@@ -181,7 +181,8 @@ fn check_proves_every_calibration_once() {
     let config = config(&bench, &[night("rear"), folder("front", "dark", ""), night("left")]);
     let said = bench.run(&["check", "--config", &config]).expect(0, &[]).stdout;
     let stages: Vec<&str> = said.lines().map(|line| line[4..].split_whitespace().next().unwrap()).collect();
-    let wanted = "config package infer infer package infer score decide infer score decide source source source sink";
+    let wanted =
+        "config schedule package infer infer package infer score decide infer score decide source source source sink";
     assert_eq!(stages.join(" "), wanted, "{said}");
 }
 

@@ -27,6 +27,7 @@ mod rates;
 mod reference;
 mod reset;
 mod run;
+mod schedule;
 mod score;
 mod self_test;
 mod support;

@@ -29,6 +29,7 @@ use oodwatch::config::{Config, ModelConfig, ScoreConfig};
 use oodwatch::decide::DecideConfig;
 use oodwatch::drift::DriftConfig;
 use oodwatch::health::HealthConfig;
+use oodwatch::schedule::ScheduleConfig;
 use oodwatch::self_test::SelfTestConfig;
 use oodwatch::sink::SinkConfig;
 
@@ -98,6 +99,7 @@ fn soak(bench: &Bench, arguments: &Arguments) -> Result<Report> {
         health: HealthConfig::default(),
         drift: DriftConfig::default(),
         board: BoardConfig::default(),
+        schedule: ScheduleConfig::default(),
         // The plan has more faults in an hour than any config would allow.
         decide: DecideConfig { deadline_ms: arguments.deadline_ms, faults_per_hour: 10_000, ..DecideConfig::default() },
         sink: SinkConfig::default(),
