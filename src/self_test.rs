@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use ndarray::{Axis, Slice};
+use ndarray::Axis;
 use serde::{Deserialize, Serialize};
 
-use crate::infer::{InferError, Network, NetworkOutputs};
+use crate::infer::{InferError, Network};
 use crate::package::Golden;
-use crate::score::{Model, Score, ScoreError, ScoreName, Scorers};
+use crate::score::{Model, Outputs, Score, ScoreError, ScoreName, Scorers};
 
 /// `[self_test]`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -80,6 +80,9 @@ pub enum SelfTestError {
 /// Runs the golden inputs through the network and compares outputs and scores: all that the golden vectors hold, or
 /// `only` some, which is quicker to start. `model` is what the scores are built for.
 ///
+/// One input at a time, the way that frames take: all at once would prove another way, and ONNX Runtime keeps for ever the memory that
+/// the largest batch took.
+///
 /// # Errors
 /// A value outside the package's tolerance, a score that cannot be computed, or a network that does not run.
 pub fn run(
@@ -91,12 +94,9 @@ pub fn run(
     let names: Vec<ScoreName> =
         golden.scores.keys().copied().filter(|name| only.is_none_or(|only| only.contains(name))).collect();
     let mut scorers = Scorers::new(&names, model)?;
-    let at_once = network.largest_batch().unwrap_or(usize::MAX).min(golden.count()).max(1);
     let mut largest_deviation: f32 = 0.0;
-    for first in (0..golden.count()).step_by(at_once) {
-        let inputs = Slice::from(first..(first + at_once).min(golden.count()));
-        let outputs = network.run(golden.inputs.slice_axis(Axis(0), inputs))?;
-        largest_deviation = largest_deviation.max(compare(golden, first, &outputs, &mut scorers)?);
+    for input in 0..golden.count() {
+        largest_deviation = largest_deviation.max(run_one(network, golden, &mut scorers, input)?);
     }
     Ok(SelfTest { inputs: golden.count(), largest_deviation })
 }
@@ -113,76 +113,62 @@ pub fn run_one(
     input: usize,
 ) -> Result<f32, SelfTestError> {
     let input = input.min(golden.count().saturating_sub(1));
-    let outputs = network.run(golden.inputs.slice_axis(Axis(0), Slice::from(input..input + 1)))?;
-    compare(golden, input, &outputs, scorers)
-}
-
-/// Holds outputs against the golden vectors from the input `first` on.
-fn compare(
-    golden: &Golden,
-    first: usize,
-    outputs: &NetworkOutputs,
-    scorers: &mut Scorers,
-) -> Result<f32, SelfTestError> {
-    let mut comparison = Comparison { golden, first, largest_deviation: 0.0 };
-    comparison.outputs(outputs)?;
-    comparison.scores(outputs, scorers)?;
+    for (to, value) in network.input_mut().iter_mut().zip(golden.inputs.index_axis(Axis(0), input)) {
+        *to = *value;
+    }
+    let image = network.run_one()?;
+    let mut comparison = Comparison { golden, input, largest_deviation: 0.0 };
+    comparison.outputs(&image.outputs()?)?;
+    comparison.scores(&image.outputs()?, scorers)?;
     Ok(comparison.largest_deviation)
 }
 
+/// Holds what one golden input gave against what it has to give.
 struct Comparison<'a> {
     golden: &'a Golden,
-    /// Number of the golden input that was run first.
-    first: usize,
+    input: usize,
     largest_deviation: f32,
 }
 
 impl Comparison<'_> {
-    fn outputs(&mut self, got: &NetworkOutputs) -> Result<(), SelfTestError> {
+    fn outputs(&mut self, got: &Outputs<'_>) -> Result<(), SelfTestError> {
         let golden = self.golden;
-        self.tensor("logits", got.logits.iter(), golden.logits.iter())?;
-        self.tensor("features", got.features.iter(), golden.features.iter())?;
-        if let (Some(got), Some(want)) = (&got.local_norms, &golden.local_norms) {
-            self.tensor("local_norms", got.iter(), want.iter())?;
+        self.tensor("logits", got.logits, golden.logits.iter())?;
+        self.tensor("features", got.features, golden.features.iter())?;
+        if let (Some(got), Some(want)) = (got.local_norms, &golden.local_norms) {
+            self.tensor("local_norms", got, want.iter())?;
         }
-        if let (Some(got), Some(want)) = (&got.local_logits, &golden.local_logits) {
-            self.tensor("local_logits", got.iter(), want.iter())?;
+        if let (Some(got), Some(want)) = (got.local_logits, &golden.local_logits) {
+            self.tensor("local_logits", got, want.iter())?;
         }
         Ok(())
     }
 
+    /// `want` holds the values of all golden inputs, one after the other.
     fn tensor<'v>(
         &mut self,
         what: &str,
-        got: impl Iterator<Item = &'v f32>,
-        want: impl ExactSizeIterator<Item = &'v f32>,
+        got: &[f32],
+        want: impl Iterator<Item = &'v f32>,
     ) -> Result<(), SelfTestError> {
-        let per_input = (want.len() / self.golden.count()).max(1);
-        for (index, (got, want)) in got.zip(want.skip(self.first * per_input)).enumerate() {
-            self.value(what, self.first + index / per_input, *got, *want)?;
-        }
-        Ok(())
+        got.iter().zip(want.skip(self.input * got.len())).try_for_each(|(got, want)| self.value(what, *got, *want))
     }
 
-    fn scores(&mut self, outputs: &NetworkOutputs, scorers: &mut Scorers) -> Result<(), SelfTestError> {
+    fn scores(&mut self, image: &Outputs<'_>, scorers: &mut Scorers) -> Result<(), SelfTestError> {
         let golden = self.golden;
         let names = scorers.names().to_vec();
-        for (index, image) in outputs.images().enumerate() {
-            let input = self.first + index;
-            for (name, Score(got)) in names.iter().zip(scorers.score(&image)) {
-                let want = golden.scores.get(name).and_then(|scores| scores.get(input));
-                // Fewer scores than these are golden where a package was made for some only.
-                if let Some(want) = want {
-                    self.value(&format!("score {name}"), input, *got, *want)?;
-                }
+        for (name, Score(got)) in names.iter().zip(scorers.score(image)) {
+            // Fewer scores than these are golden where a package was made for some only.
+            if let Some(want) = golden.scores.get(name).and_then(|scores| scores.get(self.input)) {
+                self.value(&format!("score {name}"), *got, *want)?;
             }
         }
         Ok(())
     }
 
-    fn value(&mut self, what: &str, input: usize, got: f32, want: f32) -> Result<(), SelfTestError> {
+    fn value(&mut self, what: &str, got: f32, want: f32) -> Result<(), SelfTestError> {
         if !self.golden.agrees(got, want) {
-            let tolerance = self.golden.tolerance;
+            let (tolerance, input) = (self.golden.tolerance, self.input);
             return Err(SelfTestError::Differs { what: what.into(), input, got, want, tolerance });
         }
         self.largest_deviation = self.largest_deviation.max((got - want).abs() / (1.0 + want.abs()));

@@ -246,11 +246,6 @@ impl Network {
         &self.options
     }
 
-    /// Most pictures that it takes at once; none for any number.
-    pub fn largest_batch(&self) -> Option<usize> {
-        self.options.largest_batch()
-    }
-
     /// Runs a batch [N, 3, H, W] of preprocessed pictures; N is free.
     ///
     /// # Errors
