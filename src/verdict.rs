@@ -11,7 +11,7 @@ use crate::calibrate::Criterion;
 use crate::health::Finding;
 
 /// Layout version of [`Verdict`].
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// One verdict line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,6 +63,9 @@ pub struct Verdict {
     pub dropped: u64,
     /// Frames of this camera so far that could not be judged.
     pub bad: u64,
+    /// Frames of this camera judged so far whose verdict came later than `deadline_ms` after they were taken; each is a fault
+    /// with the reason `frame_too_old`.
+    pub late: u64,
     /// How long each stage took.
     pub stages_us: StagesUs,
     /// Execution provider of the network.

@@ -157,10 +157,10 @@ fn tell_board(tally: &Tally) {
 }
 
 fn counts(summary: &Summary, elapsed: Duration) -> String {
-    let Summary { captured, judged, flagged, dropped, bad, silent, .. } = summary;
+    let Summary { captured, judged, flagged, dropped, bad, late, silent, .. } = summary;
     let rate = *judged as f64 / elapsed.as_secs_f64().max(f64::EPSILON);
     format!(
         "{captured} frames captured = {judged} judged + {dropped} dropped + {bad} bad; {flagged} flagged; \
-         {silent} deadlines passed without a judged frame; {rate:.1} frames/s"
+         {late} verdicts later than the deadline; {silent} deadlines passed without a judged frame; {rate:.1} frames/s"
     )
 }

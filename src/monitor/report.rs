@@ -116,6 +116,7 @@ impl Reporter {
             confidence: None,
             dropped: 0,
             bad: 0,
+            late: 0,
             stages_us: StagesUs::default(),
             execution_provider: self.execution_provider.clone(),
             model: self.model.clone(),
@@ -149,7 +150,7 @@ impl Reporter {
             text.write_str(class)
         });
         verdict.confidence = top.map(|(_, confidence)| confidence).filter(|confidence| confidence.is_finite());
-        (verdict.dropped, verdict.bad) = (summary.dropped, summary.bad);
+        (verdict.dropped, verdict.bad, verdict.late) = (summary.dropped, summary.bad, summary.late);
         verdict.stages_us = stages;
         verdict.monotonic_ns = monotonic_ns();
     }

@@ -17,6 +17,8 @@ pub struct Summary {
     pub dropped: u64,
     /// Frames that could not be judged.
     pub bad: u64,
+    /// Frames of those judged whose verdict came later than the deadline after they were taken.
+    pub late: u64,
     /// Verdicts without a frame, because none came in time.
     pub silent: u64,
     /// Whether a signal ended the run.
@@ -32,6 +34,7 @@ impl Summary {
             flagged: sum.flagged + one.flagged,
             dropped: sum.dropped + one.dropped,
             bad: sum.bad + one.bad,
+            late: sum.late + one.late,
             silent: sum.silent + one.silent,
             stopped: sum.stopped || one.stopped,
         })
@@ -60,10 +63,11 @@ mod tests {
 
     #[test]
     fn the_total_of_cameras_whose_counts_agree_agrees_too() {
-        let one = Summary { captured: 9, judged: 5, flagged: 2, dropped: 3, bad: 1, silent: 4, stopped: false };
-        let other = Summary { captured: 7, judged: 7, stopped: true, ..Summary::default() };
+        let one =
+            Summary { captured: 9, judged: 5, flagged: 2, dropped: 3, bad: 1, late: 2, silent: 4, stopped: false };
+        let other = Summary { captured: 7, judged: 7, late: 1, stopped: true, ..Summary::default() };
         let total = Summary::total([&one, &other]);
         assert_eq!(total.captured, total.judged + total.dropped + total.bad);
-        assert_eq!((total.captured, total.flagged, total.silent, total.stopped), (16, 2, 4, true));
+        assert_eq!((total.captured, total.flagged, total.late, total.silent, total.stopped), (16, 2, 3, 4, true));
     }
 }

@@ -167,6 +167,7 @@ impl Voice {
         self.tell_drift(&health[before_drift..]);
         self.summary.judged += 1;
         self.summary.flagged += u64::from(judgement.flag);
+        self.summary.late += u64::from(age > self.machine.deadline());
         self.handover.put_down();
         let stages = report::stages(decode_time, health_time, &timings, deciding.elapsed());
         let about = Some((origin.index, origin.captured_at, origin.taken));

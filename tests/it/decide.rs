@@ -64,7 +64,7 @@ fn a_calibrated_policy_passes_over_a_single_strange_frame_raises_an_alarm_and_cl
     stream(&bench);
     let verdicts = run(&bench, "mine", "max_false_alarms_per_hour = 60.0").expect(0, &[]).verdicts();
     let calibrated = policy(&bench, "mine").unwrap();
-    assert!(verdicts.iter().all(|verdict| verdict.policy == calibrated.policy.name() && verdict.schema == 2));
+    assert!(verdicts.iter().all(|verdict| verdict.policy == calibrated.policy.name() && verdict.schema == 3));
     assert!(verdicts.iter().all(|verdict| verdict.alarm_threshold == Some(calibrated.policy.threshold())));
     // Flagged, and nominal: a single frame is no alarm.
     assert_eq!((verdicts[50].flag, verdicts[50].state, verdicts[50].safe), (Some(true), State::Nominal, true));

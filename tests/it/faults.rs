@@ -48,6 +48,10 @@ fn every_fault_of_the_picture_shows_in_the_verdicts_and_every_frame_is_counted()
     assert_ne!(score(9), score(10));
     assert!(of_frame(&verdicts, 14).reasons.contains(&Reason::BadFrame));
     assert_eq!(of_frame(&verdicts, 14).bad, 2);
+    // Each frame that was too old, and only those, counts from its own verdict on.
+    let late: Vec<_> = [15, 16, 17, 18, 20].map(|frame| of_frame(&verdicts, frame).late).into();
+    assert_eq!(late, [0, 1, 2, 2, 2]);
+    assert!(ran.stderr.contains("; 2 verdicts later than the deadline; "), "{}", ran.stderr);
     for old in [16, 17] {
         let verdict = of_frame(&verdicts, old);
         assert_eq!((verdict.state, verdict.reasons[0]), (State::Fault, Reason::FrameTooOld));

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod adopt;
+mod bench;
 mod board;
 mod calibrate;
 mod camera;

@@ -77,6 +77,7 @@ fn a_verdict_has_exactly_the_fields_of_the_contract() {
         "confidence",
         "dropped",
         "bad",
+        "late",
         "stages_us",
         "execution_provider",
         "model",

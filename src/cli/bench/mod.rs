@@ -1,8 +1,10 @@
 //! `oodwatch bench`: how long every stage of a frame's way takes on this machine, and what each score costs.
 
+mod paced;
 mod report;
 mod scores;
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -17,7 +19,7 @@ use oodwatch::health::{Health, HealthConfig, Meta, View};
 use oodwatch::infer::{ExecutionProvider, Precision};
 use oodwatch::open;
 use oodwatch::package::Package;
-use oodwatch::pipeline::{Pipeline, Timings};
+use oodwatch::pipeline::{FittedScores, Judged, Lens, Pipeline, Timings};
 use oodwatch::source::{self, Frame, Source, SourceError};
 
 use super::exit::CliError;
@@ -30,6 +32,7 @@ const STAGES: [&str; 7] = ["source", "decode", "health", "preprocess", "infer", 
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  oodwatch bench --model models/cifar10-resnet20 --source footage.mp4 --frames 500\n  \
+                  oodwatch bench --model models/cifar10-resnet20 --fps 30 --minutes 10 --size 1280x720\n  \
                   oodwatch bench --model models/cifar10-resnet20 --report\n  oodwatch bench --scores"
 )]
 pub(crate) struct Arguments {
@@ -51,12 +54,28 @@ pub(crate) struct Arguments {
     /// Measure at most this many frames
     #[arg(long, value_name = "N", default_value = "300", value_parser = positive)]
     frames: usize,
+    /// Run the monitor itself on a synthetic camera of so many YUYV frames per second instead: latency, and what became of each frame
+    #[arg(long, value_name = "F", value_parser = rate, conflicts_with_all = ["scores", "source", "frames", "report"])]
+    fps: Option<f64>,
+    /// How long, in minutes
+    #[arg(long, value_name = "M", default_value = "1", value_parser = minutes, requires = "fps")]
+    minutes: f64,
     /// Execution provider: cpu, xnnpack, cuda or tensorrt
     #[arg(long, value_name = "NAME", default_value = "cpu")]
     execution_provider: ExecutionProvider,
     /// Threads inside one inference; 0 leaves one processor core free
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
+}
+
+impl Arguments {
+    fn model_config(&self, model: &Path) -> ModelConfig {
+        ModelConfig {
+            execution_providers: vec![self.execution_provider],
+            threads: self.threads,
+            ..ModelConfig::new(model)
+        }
+    }
 }
 
 fn size(text: &str) -> Result<(u32, u32), String> {
@@ -67,6 +86,18 @@ fn size(text: &str) -> Result<(u32, u32), String> {
     }
 }
 
+fn rate(text: &str) -> Result<f64, String> {
+    number(text, 0.1..=1000.0).ok_or_else(|| "wanted frames per second, 0.1 to 1000".into())
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    number(text, 0.01..=1440.0).ok_or_else(|| "wanted minutes, 0.01 to 1440".into())
+}
+
+fn number(text: &str, range: RangeInclusive<f64>) -> Option<f64> {
+    text.parse().ok().filter(|number| range.contains(number))
+}
+
 /// A number of at least 1.
 fn positive(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "wanted a whole number of at least 1".into())
@@ -74,18 +105,17 @@ fn positive(text: &str) -> Result<usize, String> {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.model {
-        Some(model) => stages(arguments, model),
+        Some(model) => match arguments.fps {
+            Some(rate) => paced::run(arguments.model_config(model), arguments.size, rate, arguments.minutes),
+            None => stages(arguments, model),
+        },
         None => scores::run(),
     }
 }
 
 fn stages(arguments: &Arguments, model: &Path) -> anyhow::Result<()> {
     let package = Package::open(model)?;
-    let model = ModelConfig {
-        execution_providers: vec![arguments.execution_provider],
-        threads: arguments.threads,
-        ..ModelConfig::new(model)
-    };
+    let model = arguments.model_config(model);
     let criterion = Criterion::default();
     let pipeline = open::open(&package, &model, criterion.scores())?.pipeline;
     let judge = open::judge(&package, &pipeline, &criterion)?;
@@ -95,7 +125,16 @@ fn stages(arguments: &Arguments, model: &Path) -> anyhow::Result<()> {
     };
     let decider = Decider::new(&DecideConfig::default(), Instant::now());
     let health = Health::new(&HealthConfig::default()).with_view(&package.manifest.view);
-    let bench = Bench { decoder: Decoder::default(), health, pipeline, judge, decider, laps: Vec::new(), bad: 0 };
+    let bench = Bench {
+        decoder: Decoder::default(),
+        health,
+        pipeline,
+        judge,
+        decider,
+        judged: Judged::default(),
+        laps: Vec::new(),
+        bad: 0,
+    };
     let measured = bench.measure(source.as_mut(), arguments.frames)?;
     match arguments.report {
         true => report::print(arguments, &package, &measured),
@@ -112,6 +151,7 @@ struct Bench {
     pipeline: Pipeline,
     judge: Judge,
     decider: Decider,
+    judged: Judged,
     laps: Vec<Lap>,
     bad: u64,
 }
@@ -164,12 +204,13 @@ impl Bench {
         let looking = Instant::now();
         let health = self.health.look(&View::of(picture), meta);
         let look = looking.elapsed();
-        let judged = self.pipeline.judge(picture)?;
+        self.pipeline.judge_into(FittedScores::default(), Lens::default(), picture, &mut self.judged)?;
         let deciding = Instant::now();
-        let judgement = self.judge.judge(&judged.scores, judged.top_class.map(|(class, _)| class));
+        let Judged { scores, top_class, timings } = &self.judged;
+        let judgement = self.judge.judge(scores, top_class.map(|(class, _)| class));
         let decision = self.decider.on_judged(&judgement, &health.list, frame.captured_at, Duration::ZERO);
         let _ = std::hint::black_box(decision);
-        let Timings { preprocess, infer, score } = judged.timings;
+        let Timings { preprocess, infer, score } = *timings;
         self.laps.push([source, decode, look, preprocess, infer, score, deciding.elapsed()]);
         Ok(())
     }

@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn counts_are_read_from_the_last_words_about_a_camera() {
         let log = "warning: camera front: 9 frames\ncamera front: 61 frames captured = 50 judged + 4 dropped + 7 bad; 3 \
-                   flagged; 2 deadlines passed without a judged frame; 9.9 frames/s\ndone: 99 frames captured";
+                   flagged; 1 verdicts later than the deadline; 2 deadlines passed without a judged frame; 9.9 frames/s\ndone: 99 frames captured";
         let wanted = Counts { captured: 61, judged: 50, dropped: 4, bad: 7 };
         assert_eq!(counts("front", log).unwrap(), wanted);
         assert!(counts("rear", log).is_err());
