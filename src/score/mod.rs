@@ -3,6 +3,7 @@
 //! One convention everywhere: a [`Score`] is larger for a stranger frame. [`ScoreName`] names them; [`Scorers`] computes
 //! a set of them, family by family; [`crate::fit`] learns from ID frames what the fitted ones need.
 
+mod centre;
 mod classes;
 mod dice;
 #[cfg(test)]

@@ -13,6 +13,7 @@
 
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
+use super::centre::{Centre, with_often_zero};
 use super::kernels::log_sum_exp;
 use super::metric::{centred, dot};
 use super::scorers::{Built, Family, Wanted};
@@ -36,7 +37,7 @@ const TOLERANCE: f64 = 5e-6;
 
 /// The wanted scores, and the memory that a frame needs.
 struct Residual {
-    origin: Vec<f64>,
+    origin: Centre,
     space: Triangle,
     alpha: f64,
     residual: Option<usize>,
@@ -47,7 +48,7 @@ struct Residual {
 
 impl Family for Residual {
     fn score(&mut self, outputs: &Outputs<'_>, scores: &mut [Score]) {
-        centred(outputs.features, 1.0, &self.origin, &mut self.x);
+        centred(outputs.features, 1.0, &self.origin.shift, &mut self.x);
         self.space.apply(&self.x, &mut self.outside);
         let residual = dot(&self.outside, &self.outside).sqrt();
         if let Some(place) = self.residual {
@@ -66,9 +67,8 @@ pub(super) fn build(wanted: Wanted<'_>, model: &Model<'_>) -> Built {
         return Ok(None);
     }
     let state = model.fitted.state("vim")?;
-    let part = |name| state.vector(name, Some(model.features));
-    let origin = wide::join(&part("origin")?, &part("origin_rest")?).to_vec();
-    let space = Triangle::read(&state, SPACE, model.features)?;
+    let origin = Centre::read(&state, "origin", "origin_rest", model.features)?;
+    let space = Triangle::read(&state, SPACE, &origin.ahead)?;
     let (x, outside) = (vec![0.0; model.features], vec![0.0; space.rows()]);
     Ok(Some(Box::new(Residual { origin, space, alpha: state.number("alpha")?, residual, vim, x, outside })))
 }
@@ -101,6 +101,7 @@ pub(super) fn fit(statistics: &mut Statistics<'_>) -> Result<State, FitError> {
         return Err(degenerate(problem));
     }
     let state = wide::with_wide(State::default(), "origin", "origin_rest", &origin);
+    let state = if space.is_double() { state } else { with_often_zero(state, &statistics.sample) };
     Ok(space.add_to(state, SPACE).with_number("alpha", mean_largest_logit(statistics) / residual))
 }
 

@@ -8,8 +8,9 @@ use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
 use super::{BACKGROUND, WHITENING};
 use crate::fit::linear_algebra::whitening;
-use crate::fit::{ClassMeans, FitError, Moments, Statistics};
+use crate::fit::{ClassMeans, FitError, Moments, Sample, Statistics};
 use crate::score::State;
+use crate::score::centre::with_often_zero;
 use crate::score::metric::unit_scale;
 use crate::score::triangle::store;
 use crate::score::wide::with_wide;
@@ -30,8 +31,8 @@ const TOLERANCE: f64 = 2.5e-6;
 /// The frames do not vary within their classes.
 pub(in crate::score) fn fit_raw(statistics: &mut Statistics<'_>) -> Result<State, FitError> {
     let frames = centred_frames(statistics, |_| 1.0);
-    let Statistics { moments, by_label, .. } = statistics;
-    let state = fit_classes("mahalanobis", moments, by_label, &frames)?;
+    let Statistics { moments, by_label, sample, .. } = statistics;
+    let state = fit_classes("mahalanobis", moments, by_label, &frames, sample)?;
     let covariance = moments.scatter() / moments.count() as f64;
     let background = whitening(covariance.view()).ok_or_else(|| no_spread("mahalanobis", moments))?;
     Ok(store(&background, &frames, TOLERANCE).add_to(state, BACKGROUND))
@@ -43,9 +44,9 @@ pub(in crate::score) fn fit_raw(statistics: &mut Statistics<'_>) -> Result<State
 /// The unit features do not vary within their classes.
 pub(in crate::score) fn fit_unit(statistics: &mut Statistics<'_>) -> Result<State, FitError> {
     let frames = centred_frames(statistics, |row| unit_scale(&row.to_vec()));
-    let Statistics { unit_moments, unit_by_label, frames: count, .. } = statistics;
+    let Statistics { unit_moments, unit_by_label, sample, frames: count, .. } = statistics;
     match unit_moments {
-        Some(moments) => fit_classes("mahalanobis_pp", moments, unit_by_label, &frames),
+        Some(moments) => fit_classes("mahalanobis_pp", moments, unit_by_label, &frames, sample),
         None => Err(FitError::TooFew { score: "mahalanobis_pp", found: 0, needed: *count }),
     }
 }
@@ -55,6 +56,7 @@ fn fit_classes(
     moments: &mut Moments,
     by_label: &ClassMeans,
     frames: &Array2<f64>,
+    sample: &Sample,
 ) -> Result<State, FitError> {
     let means = by_label.means();
     let within = moments.scatter_within(&by_label.counts, means.view()) / moments.count() as f64;
@@ -70,7 +72,7 @@ fn fit_classes(
     Ok(if triangle.is_double() {
         with_wide(state, "class_means", "class_means_rest", &class_means)
     } else {
-        state.with_tensor("class_means", class_means.mapv(|value| value as f32))
+        with_often_zero(state, sample).with_tensor("class_means", class_means.mapv(|value| value as f32))
     })
 }
 

@@ -18,6 +18,7 @@ mod fit;
 
 use ndarray::Array2;
 
+use super::centre::Centre;
 use super::metric::{centred, dot, square_distance, unit_scale};
 use super::nearest::Screen;
 use super::scorers::{Built, Family, Wanted};
@@ -35,22 +36,21 @@ const BACKGROUND: Names = Names { entries: "background", rest: "background_rest"
 /// A Gaussian per class, with a covariance in common, and the memory that a frame needs.
 #[derive(Debug)]
 struct ClassGaussians {
-    centre: Vec<f64>,
+    centre: Centre,
     whitening: Triangle,
     /// m_k, row by row.
     means: Array2<f64>,
     screen: Screen,
-    /// z - mu_0.
+    /// z less the shift of the centre.
     x: Vec<f64>,
-    /// T x.
+    /// T (z - mu_0).
     u: Vec<f64>,
 }
 
 impl ClassGaussians {
     fn read(state: &StateReader<'_>, features: usize) -> Result<Self, ScoreError> {
-        let part = |name| state.vector(name, Some(features));
-        let centre = wide::join(&part("mean")?, &part("mean_rest")?).to_vec();
-        let whitening = Triangle::read(state, WHITENING, features)?;
+        let centre = Centre::read(state, "mean", "mean_rest", features)?;
+        let whitening = Triangle::read(state, WHITENING, &centre.ahead)?;
         let means = Self::read_means(state, whitening.rows())?;
         let screen = Screen::for_distances(means.outer_iter().map(|mean| mean.to_vec()), whitening.rows());
         let (x, u) = (vec![0.0; features], vec![0.0; whitening.rows()]);
@@ -68,7 +68,7 @@ impl ClassGaussians {
 
     /// Squared distance of `scale * features` to the nearest class; NaN if it is no number.
     fn nearest(&mut self, features: &[f32], scale: f64) -> f64 {
-        centred(features, scale, &self.centre, &mut self.x);
+        centred(features, scale, &self.centre.shift, &mut self.x);
         self.whitening.apply(&self.x, &mut self.u);
         let u = self.u.as_slice();
         if !dot(u, u).is_finite() {
@@ -131,7 +131,7 @@ pub(super) fn build(wanted: Wanted<'_>, model: &Model<'_>) -> Built {
     let classes = ClassGaussians::read(&state, model.features)?;
     let relative = match relative {
         Some(place) => {
-            let whitening = Triangle::read(&state, BACKGROUND, model.features)?;
+            let whitening = Triangle::read(&state, BACKGROUND, &classes.centre.ahead)?;
             Some((place, Background { u: vec![0.0; whitening.rows()], whitening }))
         }
         None => None,

@@ -1,86 +1,93 @@
-//! The product of a packed triangle with a vector, eight rows at a time: as eight streams that the processor fetches ahead
-//! side by side. It runs as fast as the matrix comes from memory.
+//! The product of a packed triangle with a vector, column by column, eight of them at a time: as eight streams that the
+//! processor fetches ahead side by side. A column whose number is 0 is never read. It runs as fast as the columns come
+//! from memory.
 //!
-//! Products are f32 in eight lanes per row, which leaves an error near 1e-7 of their magnitude per row. Loops run over
-//! indices, and over slices whose lengths the compiler can see to be equal: it makes vectors of nothing less plain.
+//! Products are f32, and eight of them are added up before they meet the sum of the others: that leaves an error of a few
+//! 1e-7 of their magnitude per row.
 
+use super::{LANES, SIDE};
 use crate::score::kernels::vectorised;
 
-/// Rows per block, and numbers per chunk.
-pub(super) const SIDE: usize = 8;
+/// Columns that are added up together.
+const AT_ONCE: usize = 8;
 
 /// Eight numbers of a vector.
 pub(super) type Chunk = [f32; SIDE];
 
+/// Entries of one column above its diagonal square.
+pub(super) type Column<E> = [[E; LANES]];
+
 vectorised! {
-    /// `y = T x`. `heads` are the squares on the diagonal, `body` what stands right of them, block by block.
-    pub(super) fn apply_single(heads: &[[Chunk; SIDE]], body: &[Chunk], x: &[Chunk], y: &mut [Chunk]) -> () {
-        let mut rest = body;
-        for (block, (head, y)) in heads.iter().zip(y).enumerate() {
-            let Some((x, behind)) = x.get(block..).and_then(<[Chunk]>::split_first) else { return };
-            let (square, body) = (square_product(head, x), block_product(&mut rest, behind));
+    /// `y_i = sum_j T_ij x_j` over the squares on the diagonal.
+    pub(super) fn square_products(heads: &[[Chunk; SIDE]], x: &[Chunk], y: &mut [Chunk]) -> () {
+        for ((head, x), y) in heads.iter().zip(x).zip(y) {
+            let mut sums = [0.0; SIDE];
             for row in 0..SIDE {
-                y[row] = square[row] + body[row];
+                for lane in 0..SIDE {
+                    sums[row] = head[row][lane].mul_add(x[lane], sums[row]);
+                }
             }
+            *y = sums;
         }
     }
 
-    /// As `apply_single`, for a body of multiples of the rows' steps.
-    pub(super) fn apply_half(
-        heads: &[[Chunk; SIDE]], body: &[[i16; SIDE]], steps: &[Chunk], x: &[Chunk], y: &mut [Chunk],
+    /// `y += sum_j T_j x_j` over the `active` columns, in ascending order. Column j is `entries[starts[j]..starts[j + 1]]`.
+    pub(super) fn add_single(
+        entries: &[[f32; LANES]], starts: &[u32], active: &[(u32, f32)], y: &mut [[f32; LANES]],
     ) -> () {
-        let mut rest = body;
-        for (block, ((head, steps), y)) in heads.iter().zip(steps).zip(y).enumerate() {
-            let Some((x, behind)) = x.get(block..).and_then(<[Chunk]>::split_first) else { return };
-            let (square, body) = (square_product(head, x), block_product(&mut rest, behind));
-            for row in 0..SIDE {
-                y[row] = steps[row].mul_add(body[row], square[row]);
-            }
-        }
+        add_columns(entries, starts, active, y);
+    }
+
+    /// As `add_single`, of 16-bit entries.
+    pub(super) fn add_half(
+        entries: &[[i16; LANES]], starts: &[u32], active: &[(u32, f32)], y: &mut [[f32; LANES]],
+    ) -> () {
+        add_columns(entries, starts, active, y);
     }
 }
 
 #[inline(always)]
-fn square_product(head: &[Chunk; SIDE], x: &Chunk) -> Chunk {
-    let mut sums = [0.0; SIDE];
-    for row in 0..SIDE {
-        for lane in 0..SIDE {
-            sums[row] = head[row][lane].mul_add(x[lane], sums[row]);
+fn add_columns<E: Entry>(entries: &Column<E>, starts: &[u32], active: &[(u32, f32)], y: &mut [[f32; LANES]]) {
+    let (blocks, rest) = active.as_chunks::<AT_ONCE>();
+    for block in blocks {
+        let columns = block.map(|(place, x)| (column(entries, starts, place), x));
+        // No column is shorter than one before it.
+        let common = columns[0].0.len().min(y.len());
+        let (above, below) = y.split_at_mut(common);
+        add_block(columns.map(|(column, x)| (column.get(..common).unwrap_or_default(), x)), above);
+        for (column, x) in columns {
+            add_block([(column.get(common..).unwrap_or_default(), x)], below);
         }
     }
-    sums
+    for (place, x) in rest {
+        add_block([(column(entries, starts, *place), *x)], y);
+    }
 }
 
-/// The next eight rows of entries times x; NaN if there are not so many.
 #[inline(always)]
-fn block_product<E: Entry>(entries: &mut &[[E; SIDE]], x: &[Chunk]) -> Chunk {
-    let width = x.len();
-    let (mut rest, behind) = entries.split_at((SIDE * width).min(entries.len()));
-    *entries = behind;
-    if rest.len() != SIDE * width {
-        return [f32::NAN; SIDE];
+fn column<'a, E>(entries: &'a Column<E>, starts: &[u32], place: u32) -> &'a Column<E> {
+    let place = place as usize;
+    match (starts.get(place), starts.get(place + 1)) {
+        (Some(start), Some(end)) => entries.get(*start as usize..*end as usize).unwrap_or_default(),
+        _ => &[],
     }
-    let mut row = || {
-        let (row, behind) = rest.split_at(width);
-        rest = behind;
-        row
-    };
-    let rows = [row(), row(), row(), row(), row(), row(), row(), row()];
-    let mut sums = [[0.0_f32; SIDE]; SIDE];
-    for (place, x) in x.iter().enumerate() {
-        for row in 0..SIDE {
-            let entries = &rows[row][place];
-            for lane in 0..SIDE {
-                sums[row][lane] = entries[lane].number().mul_add(x[lane], sums[row][lane]);
+}
+
+/// `y += sum_j T_j x_j` over N columns, all of which are as long as the first.
+#[inline(always)]
+fn add_block<E: Entry, const N: usize>(columns: [(&Column<E>, f32); N], y: &mut [[f32; LANES]]) {
+    for (place, y) in y.iter_mut().enumerate().take(columns[0].0.len()) {
+        let mut sums = [0.0_f32; LANES];
+        for (column, x) in &columns {
+            let Some(entries) = column.get(place) else { return };
+            for lane in 0..LANES {
+                sums[lane] = entries[lane].number().mul_add(*x, sums[lane]);
             }
         }
+        for lane in 0..LANES {
+            y[lane] += sums[lane];
+        }
     }
-    let mut totals = [0.0; SIDE];
-    for row in 0..SIDE {
-        let [a, b, c, d, e, f, g, h] = sums[row];
-        totals[row] = ((a + e) + (c + g)) + ((b + f) + (d + h));
-    }
-    totals
 }
 
 /// A stored number.

@@ -19,7 +19,7 @@ fn trapezoid(rows: usize, columns: usize, entry: impl Fn(usize, usize) -> f64) -
 fn read(matrix: &Array2<f64>, tolerance: f64) -> Triangle {
     let frames = Array2::from_shape_fn((20, matrix.ncols()), |(n, i)| ((n * 31 + i) as f64 * 0.7).sin());
     let fitted = fitted(store(matrix, &frames, tolerance).add_to(State::default(), NAMES));
-    Triangle::read(&fitted.state("vim").unwrap(), NAMES, matrix.ncols()).unwrap()
+    Triangle::read(&fitted.state("vim").unwrap(), NAMES, &vec![0.0; matrix.ncols()]).unwrap()
 }
 
 fn vector(columns: usize) -> Vec<f64> {
@@ -55,7 +55,7 @@ fn large_triangles_multiply_as_the_whole_matrix_does_in_f32() {
     for (rows, columns) in [(512, 512), (10, 519), (519, 519)] {
         let matrix = trapezoid(rows, columns, |i, j| ((i * 7 + j) as f64 * 0.37).sin());
         let mut triangle = read(&matrix, 0.0);
-        assert!(matches!(&triangle.form, Form::Blocks(blocks) if matches!(blocks.body, Body::Single(_))));
+        assert!(matches!(&triangle.form, Form::Columns(columns) if matches!(columns.body, Body::Single(_))));
         assert!(largest_difference(&mut triangle, &matrix) <= 1e-5, "{rows}x{columns}");
     }
 }
@@ -64,7 +64,7 @@ fn large_triangles_multiply_as_the_whole_matrix_does_in_f32() {
 fn a_strong_diagonal_is_kept_in_16_bits_and_lengths_hardly_change() {
     let matrix = trapezoid(770, 771, |i, j| if i == j { 1.0 } else { 0.01 * ((i * 7 + j) as f64 * 0.37).sin() });
     let mut triangle = read(&matrix, 2e-6);
-    assert!(matches!(&triangle.form, Form::Blocks(blocks) if matches!(blocks.body, Body::Half(..))));
+    assert!(matches!(&triangle.form, Form::Columns(columns) if matches!(columns.body, Body::Half(..))));
     let x = vector(771);
     let (got, want) = (product(&mut triangle, &x), matrix.dot(&Array1::from(x)));
     assert!((got.dot(&got) / want.dot(&want) - 1.0).abs() <= 4e-6);
@@ -81,7 +81,7 @@ fn columns_that_cancel_each_other_are_kept_in_f32() {
 #[test]
 fn numbers_that_make_no_triangle_are_refused_by_name() {
     let fitted = fitted(State::default().with_tensor("space", Array1::<f32>::zeros(4)));
-    let error = Triangle::read(&fitted.state("vim").unwrap(), NAMES, 3).unwrap_err().to_string();
+    let error = Triangle::read(&fitted.state("vim").unwrap(), NAMES, &[0.0; 3]).unwrap_err().to_string();
     for part in ["vim", "\"space\"", "4 numbers", "3 columns"] {
         assert!(error.contains(part), "{part:?} is missing from: {error}");
     }
