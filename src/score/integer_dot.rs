@@ -36,7 +36,8 @@ mod x86 {
     /// The processor's AVX2, if it has it.
     pub(super) static SIMD: LazyLock<Option<V3>> = LazyLock::new(V3::try_new);
 
-    /// Rows that are multiplied together: so many streams the processor fetches ahead side by side.
+    /// Rows that are multiplied together, one of each quarter of them all: so many streams the processor fetches ahead side
+    /// by side, as long as they lie apart.
     const ROWS: usize = 4;
 
     pub(super) fn products(simd: V3, codes: &[[i8; WIDTH]], query: &[[i16; WIDTH]], products: &mut [i32]) {
@@ -57,13 +58,17 @@ mod x86 {
         fn call(self) {
             let Self { simd, codes, query, products } = self;
             let width = query.len().max(1);
-            let (blocks, rest) = products.as_chunks_mut::<ROWS>();
-            let (block_codes, rest_codes) = codes.split_at((blocks.len() * ROWS * width).min(codes.len()));
-            for (codes, products) in block_codes.chunks_exact(ROWS * width).zip(blocks) {
-                let (first, second) = codes.split_at(2 * width);
-                let ((a, b), (c, d)) = (first.split_at(width), second.split_at(width));
-                *products = rows(simd, [a, b, c, d], query);
+            let quarter = products.len().min(codes.len() / width) / ROWS;
+            let (low, high) = products.split_at_mut(2 * quarter);
+            let ((p, q), (r, rest)) = (low.split_at_mut(quarter), high.split_at_mut(quarter));
+            let (s, rest) = rest.split_at_mut(quarter);
+            let part = |index: usize| codes[index * quarter * width..].chunks_exact(width);
+            let results = p.iter_mut().zip(q).zip(r).zip(s);
+            let quarters = part(0).zip(part(1)).zip(part(2)).zip(part(3));
+            for ((((p, q), r), s), (((a, b), c), d)) in results.zip(quarters) {
+                [*p, *q, *r, *s] = rows(simd, [a, b, c, d], query);
             }
+            let rest_codes = &codes[ROWS * quarter * width..];
             for (codes, product) in rest_codes.chunks_exact(width).zip(rest) {
                 [*product] = rows(simd, [codes], query);
             }
