@@ -5,6 +5,7 @@
 
 mod centre;
 mod classes;
+mod coarse;
 mod dice;
 #[cfg(test)]
 mod edge_cases;

@@ -5,6 +5,7 @@
 //! approximation); only rows whose upper bound reaches the k-th largest lower bound can be among the k nearest, and
 //! those few are left to be looked at in full. The answer is that of a full scan, from a quarter of the memory traffic.
 
+use super::coarse::Coarse;
 use super::integer_dot::{self, WIDTH};
 use super::kernels::vectorised;
 use super::metric::dot;
@@ -25,6 +26,42 @@ pub(super) struct Screen {
     uppers: Vec<f64>,
     lowers: Vec<f64>,
     candidates: Vec<u32>,
+}
+
+/// Numbers from which on rows are looked at in four bits first: fewer of them, in eight bits, stay in a processor's cache.
+const COARSE_NUMBERS: usize = 1 << 19;
+
+/// Rows of which the one is wanted that is nearest to a frame's vector.
+#[derive(Debug)]
+pub(super) struct Nearest {
+    coarse: Option<Coarse>,
+    screen: Screen,
+}
+
+impl Nearest {
+    /// Of rows of `columns` numbers.
+    pub(super) fn new<R: AsRef<[f64]>>(rows: impl Iterator<Item = R> + Clone, columns: usize) -> Self {
+        let screen = Screen::for_distances(rows.clone(), columns);
+        let coarse = (screen.len() * columns >= COARSE_NUMBERS).then(|| {
+            let biases = screen.bounds.iter().map(|row| row.bias);
+            Coarse::new(rows.map(|row| row.as_ref().to_vec()).zip(biases), columns)
+        });
+        Self { coarse, screen }
+    }
+
+    /// The smallest squared distance of a finite query to a row, given `exact` distances; infinity of no rows.
+    pub(super) fn smallest(&mut self, query: &[f64], exact: impl Fn(u32) -> f64) -> f64 {
+        let least = |candidates: &[u32]| candidates.iter().map(|row| exact(*row)).fold(f64::INFINITY, f64::min);
+        let Some(coarse) = &mut self.coarse else { return least(self.screen.candidates(query, 1)) };
+        let (uppers, likeliest) = coarse.bound(query);
+        let nearest = exact(likeliest as u32);
+        // ||q - r||^2 = ||q||^2 - 2 (<q, r> - ||r||^2 / 2).
+        let threshold = (dot(query, query) - nearest) / 2.0;
+        let reaching = uppers.iter().enumerate().filter(|(row, upper)| **upper >= threshold && *row != likeliest);
+        self.screen.candidates.clear();
+        self.screen.candidates.extend(reaching.map(|(row, _)| row as u32));
+        nearest.min(least(self.screen.narrow(query, threshold)))
+    }
 }
 
 /// What bounds a row's product with any query.
@@ -90,6 +127,22 @@ impl Screen {
         &self.candidates
     }
 
+    /// Those of the candidates that eight bits leave possible, with a value of at least `threshold`.
+    fn narrow(&mut self, query: &[f64], threshold: f64) -> &[u32] {
+        if self.candidates.len() > 1 {
+            let (step, left_out) = self.round(query);
+            let norm = dot(query, query).sqrt();
+            let (codes, bounds, width) = (&self.codes, &self.bounds, self.query.len());
+            self.candidates.retain(|row| {
+                let (row, mut product) = (*row as usize, [0]);
+                integer_dot::products(&codes[row * width..][..width], &self.query, &mut product);
+                let (middle, slack) = bounds[row].around(product[0], step, norm + left_out, left_out);
+                middle + slack >= threshold
+            });
+        }
+        &self.candidates
+    }
+
     /// Rounds the query to integers of `step`; gives the step and the norm of what rounding leaves out.
     fn round(&mut self, query: &[f64]) -> (f64, f64) {
         let max = query.iter().fold(0.0_f64, |max, x| max.max(x.abs()));
@@ -103,8 +156,7 @@ impl Screen {
     fn bound(&mut self, step: f64, rounded_norm: f64, left_out: f64) {
         let results = self.uppers.iter_mut().zip(&mut self.lowers);
         for ((product, row), (upper, lower)) in self.products.iter().zip(&self.bounds).zip(results) {
-            let middle = f64::from(*product) * step * row.step + row.bias;
-            let slack = rounded_norm * row.left_out + left_out * row.norm;
+            let (middle, slack) = row.around(*product, step, rounded_norm, left_out);
             (*upper, *lower) = (middle + slack, middle - slack);
         }
     }
@@ -136,6 +188,12 @@ fn kth_largest(numbers: &mut [f64], k: usize) -> f64 {
 }
 
 impl RowBounds {
+    /// The value of a row by the integers, and how far from it the true one can be.
+    fn around(&self, product: i32, step: f64, rounded_norm: f64, left_out: f64) -> (f64, f64) {
+        let middle = f64::from(product) * step * self.step + self.bias;
+        (middle, rounded_norm * self.left_out + left_out * self.norm)
+    }
+
     /// Of one row, whose codes are added to `codes`.
     fn new(row: &[f64], bias: impl Fn(f64) -> f64, codes: &mut Vec<[i8; WIDTH]>) -> Self {
         let step = row.iter().fold(0.0_f64, |max, x| max.max(x.abs())) / CODE_MAX;
@@ -189,6 +247,19 @@ mod tests {
             let candidates = screen.candidates(&query, k);
             let wanted = scan(&rows, k, |row| -square_distance(row, &query));
             prop_assert!(wanted.iter().all(|row| candidates.contains(row)));
+        }
+
+        #[test]
+        fn the_smallest_distance_is_that_of_a_full_scan(count in 1..60_usize, columns in 1..90_usize, seed in 0..u64::MAX) {
+            let rows = random_rows(count, columns, seed);
+            let query = random_rows(1, columns, !seed).remove(0);
+            let distance = |row: u32| square_distance(&rows[row as usize], &query);
+            let want = (0..count as u32).map(distance).fold(f64::INFINITY, f64::min);
+            let mut nearest = Nearest::new(rows.iter(), columns);
+            prop_assert_eq!(nearest.smallest(&query, distance), want);
+            let biases = nearest.screen.bounds.iter().map(|row| row.bias);
+            nearest.coarse = Some(Coarse::new(rows.iter().cloned().zip(biases), columns));
+            prop_assert_eq!(nearest.smallest(&query, distance), want);
         }
     }
 

@@ -20,7 +20,7 @@ use ndarray::Array2;
 
 use super::centre::Centre;
 use super::metric::{centred, dot, square_distance, unit_scale};
-use super::nearest::Screen;
+use super::nearest::Nearest;
 use super::scorers::{Built, Family, Wanted};
 use super::triangle::{Names, Triangle};
 use super::wide;
@@ -40,7 +40,7 @@ struct ClassGaussians {
     whitening: Triangle,
     /// m_k, row by row.
     means: Array2<f64>,
-    screen: Screen,
+    nearest: Nearest,
     /// z less the shift of the centre.
     x: Vec<f64>,
     /// T (z - mu_0).
@@ -52,9 +52,9 @@ impl ClassGaussians {
         let centre = Centre::read(state, "mean", "mean_rest", features)?;
         let whitening = Triangle::read(state, WHITENING, &centre.ahead)?;
         let means = Self::read_means(state, whitening.rows())?;
-        let screen = Screen::for_distances(means.outer_iter().map(|mean| mean.to_vec()), whitening.rows());
+        let nearest = Nearest::new(means.outer_iter().map(|mean| mean.to_vec()), whitening.rows());
         let (x, u) = (vec![0.0; features], vec![0.0; whitening.rows()]);
-        Ok(Self { centre, means, screen, x, u, whitening })
+        Ok(Self { centre, means, nearest, x, u, whitening })
     }
 
     fn read_means(state: &StateReader<'_>, columns: usize) -> Result<Array2<f64>, ScoreError> {
@@ -75,9 +75,8 @@ impl ClassGaussians {
             return f64::NAN;
         }
         let means = self.means.as_slice().unwrap_or_default();
-        let mean = |class: &u32| means.get(*class as usize * u.len()..).unwrap_or_default();
-        let distances = self.screen.candidates(u, 1).iter().map(|class| square_distance(u, mean(class)));
-        distances.fold(f64::INFINITY, f64::min)
+        let mean = |class: u32| means.get(class as usize * u.len()..).unwrap_or_default();
+        self.nearest.smallest(u, |class| square_distance(u, mean(class)))
     }
 }
 
