@@ -4,7 +4,7 @@ use super::levels::Levels;
 use super::shape::{Mix, Term};
 use crate::package::Head;
 use crate::score::Outputs;
-use crate::score::kernels::vectorised;
+use crate::score::kernels::{add_rows, vectorised};
 
 /// Up to so many weights `W z` is computed (5 microseconds); beyond, it is the network's logits less b.
 ///
@@ -27,8 +27,8 @@ pub(super) struct Product {
     weighted: Vec<f64>,
     /// `sum W[:, c]` over the columns read so far [K].
     plain: Vec<f64>,
-    /// Features in no level that are not 0.
-    rest: Vec<u32>,
+    /// Features in no level that are not 0, each with its number.
+    rest: Vec<(u32, f64)>,
     /// Logits of each rectifier [K].
     logits: Vec<Vec<f64>>,
 }
@@ -96,8 +96,9 @@ impl Product {
     /// Adds the columns in no level to `weighted`, and that to each rectifier's logits, each with its factor.
     fn add_rest(&mut self, outputs: &Outputs<'_>, levels: &Levels, factors: impl Iterator<Item = f64>) {
         self.rest.clear();
-        self.rest.extend(levels.rest().iter().filter(|feature| outputs.features[**feature as usize] != 0.0));
-        add_columns(&self.columns, &self.rest, outputs.features, &mut self.weighted, &mut self.plain);
+        let numbered = levels.rest().iter().map(|feature| (*feature, f64::from(outputs.features[*feature as usize])));
+        self.rest.extend(numbered.filter(|(_, z)| *z != 0.0));
+        add_rows(&self.columns, &self.rest, &mut self.weighted);
         for (logits, factor) in self.logits.iter_mut().zip(factors) {
             if factor != 0.0 {
                 add_both(logits, (factor, &self.weighted), (0.0, &self.plain));
