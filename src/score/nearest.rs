@@ -264,6 +264,18 @@ mod tests {
     }
 
     #[test]
+    fn many_large_rows_are_searched_in_four_bits_first_and_nothing_is_allocated() {
+        let rows = random_rows(600, 900, 3);
+        let query = random_rows(1, 900, 4).remove(0);
+        let distance = |row: u32| square_distance(&rows[row as usize], &query);
+        let mut nearest = Nearest::new(rows.iter(), 900);
+        assert!(nearest.coarse.is_some());
+        let want = (0..600).map(distance).fold(f64::INFINITY, f64::min);
+        assert_eq!(nearest.smallest(&query, distance), want);
+        assert_eq!(allocation_counter::measure(|| assert!(nearest.smallest(&query, distance) == want)).count_total, 0);
+    }
+
+    #[test]
     fn most_rows_are_never_looked_at_in_full() {
         let rows = random_rows(500, 64, 7);
         let query = random_rows(1, 64, 8).remove(0);

@@ -61,6 +61,21 @@ fn large_triangles_multiply_as_the_whole_matrix_does_in_f32() {
 }
 
 #[test]
+fn the_centre_of_features_that_are_zero_is_multiplied_ahead_and_nothing_is_allocated() {
+    let matrix = trapezoid(515, 519, |i, j| ((i * 7 + j) as f64 * 0.37).sin());
+    let some =
+        |wanted: usize| vector(519).iter().enumerate().map(|(i, x)| if i % 3 == wanted { *x } else { 0.0 }).collect();
+    let (x, centre): (Vec<f64>, Vec<f64>) = (some(0), some(1));
+    let fitted = fitted(store(&matrix, &Array2::ones((1, 519)), 0.0).add_to(State::default(), NAMES));
+    let mut triangle = Triangle::read(&fitted.state("vim").unwrap(), NAMES, &centre).unwrap();
+    let got = product(&mut triangle, &x);
+    let want = matrix.dot(&(Array1::from(x.clone()) - Array1::from(centre)));
+    assert!(got.iter().zip(&want).all(|(got, want)| (got - want).abs() <= 1e-5), "{got} wanted {want}");
+    let mut y = vec![0.0; 515];
+    assert_eq!(allocation_counter::measure(|| triangle.apply(&x, &mut y)).count_total, 0);
+}
+
+#[test]
 fn a_strong_diagonal_is_kept_in_16_bits_and_lengths_hardly_change() {
     let matrix = trapezoid(770, 771, |i, j| if i == j { 1.0 } else { 0.01 * ((i * 7 + j) as f64 * 0.37).sin() });
     let mut triangle = read(&matrix, 2e-6);
