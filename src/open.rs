@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::calibrate::{Criterion, Judge};
 use crate::config::ModelConfig;
 use crate::engines::{EngineError, Key, Store};
-use crate::infer::{ExecutionProvider, InferError};
+use crate::infer::{ExecutionProvider, InferError, Precision, own_precision};
 use crate::package::{Calibration, GOLDEN_TOLERANCE, Package, PackageError};
 use crate::pipeline::{Pipeline, PipelineError};
 use crate::score::ScoreName;
@@ -126,17 +126,21 @@ pub fn open(package: &Package, config: &ModelConfig, scores: &[ScoreName]) -> Re
 /// Opens a package to calibrate it for an inference that it was not calibrated for: `package` comes back with the tolerance to which its
 /// golden outputs are held on this one. In FP32 that is the package's own. Other number formats are off by more, each by its
 /// own amount: the tolerance is twice what is found here, and what is further off than
-/// [`Precision::widest_tolerance`](crate::infer::Precision::widest_tolerance) is refused.
+/// [`Precision::widest_tolerance`](crate::infer::Precision::widest_tolerance) is refused. A network that is
+/// written in halves or integers has a tolerance of its own, which stays.
 ///
 /// # Errors
 /// As [`open()`].
 pub fn open_to_calibrate(package: &mut Package, config: &ModelConfig, cameras: usize) -> Result<Opened, OpenError> {
-    let own = package.golden.tolerance.min(GOLDEN_TOLERANCE);
+    let own = match own_precision(&package.model_onnx) {
+        Precision::Fp32 => package.golden.tolerance.min(GOLDEN_TOLERANCE),
+        Precision::Fp16 | Precision::Int8 => package.golden.tolerance,
+    };
     let widest = config.network_options(cameras).precision().widest_tolerance();
     package.golden.tolerance = widest.unwrap_or(own);
     let opened = open_for(package, config, cameras, &[])?;
     if let Some(widest) = widest {
-        package.golden.tolerance = (2.0 * opened.self_test.largest_deviation).clamp(own, widest);
+        package.golden.tolerance = (2.0 * opened.self_test.largest_deviation).clamp(own.min(widest), widest);
     }
     Ok(opened)
 }

@@ -9,7 +9,7 @@ use ndarray::Axis;
 use serde::{Deserialize, Serialize};
 
 use crate::infer::{InferError, Network};
-use crate::package::Golden;
+use crate::package::{GOLDEN_TOLERANCE, Golden, Measure};
 use crate::score::{Model, Outputs, Score, ScoreError, ScoreName, Scorers};
 
 /// `[self_test]`.
@@ -45,7 +45,7 @@ impl SelfTestConfig {
 pub struct SelfTest {
     /// Golden inputs that were run.
     pub inputs: usize,
-    /// The largest |got - want| / (1 + |want|) over all outputs and scores.
+    /// The largest |got - want| / (1 + |want|) over all outputs and scores, or root mean squares of them ([`Measure`]).
     pub largest_deviation: f32,
 }
 
@@ -151,24 +151,41 @@ impl Comparison<'_> {
         got: &[f32],
         want: impl Iterator<Item = &'v f32>,
     ) -> Result<(), SelfTestError> {
-        got.iter().zip(want.skip(self.input * got.len())).try_for_each(|(got, want)| self.value(what, *got, *want))
+        let tolerance = self.golden.tolerance;
+        let mut pairs = got.iter().copied().zip(want.skip(self.input * got.len()).copied());
+        match self.golden.measure {
+            Measure::Value => pairs.try_for_each(|pair| self.value(what, pair, tolerance)),
+            Measure::RootMeanSquare => {
+                let what = format!("{what} (root mean square of the difference beside 1 + that of the values)");
+                let pairs: Vec<(f32, f32)> = pairs.collect();
+                self.value(&what, (relative_root_mean_square(&pairs), 0.0), tolerance)
+            }
+        }
     }
 
     fn scores(&mut self, image: &Outputs<'_>, scorers: &mut Scorers) -> Result<(), SelfTestError> {
         let golden = self.golden;
         let names = scorers.names().to_vec();
-        for (name, Score(got)) in names.iter().zip(scorers.score(image)) {
+        let golden_image;
+        let (scored, tolerance) = match golden.measure {
+            Measure::Value => (image, golden.tolerance),
+            Measure::RootMeanSquare => {
+                golden_image = golden.outputs(self.input);
+                (&golden_image, GOLDEN_TOLERANCE)
+            }
+        };
+        for (name, Score(got)) in names.iter().zip(scorers.score(scored)) {
             // Fewer scores than these are golden where a package was made for some only.
             if let Some(want) = golden.scores.get(name).and_then(|scores| scores.get(self.input)) {
-                self.value(&format!("score {name}"), *got, *want)?;
+                self.value(&format!("score {name}"), (*got, *want), tolerance)?;
             }
         }
         Ok(())
     }
 
-    fn value(&mut self, what: &str, got: f32, want: f32) -> Result<(), SelfTestError> {
-        if !self.golden.agrees(got, want) {
-            let (tolerance, input) = (self.golden.tolerance, self.input);
+    fn value(&mut self, what: &str, (got, want): (f32, f32), tolerance: f32) -> Result<(), SelfTestError> {
+        if !agrees(got, want, tolerance) {
+            let input = self.input;
             return Err(SelfTestError::Differs { what: what.into(), input, got, want, tolerance });
         }
         self.largest_deviation = self.largest_deviation.max((got - want).abs() / (1.0 + want.abs()));
@@ -176,9 +193,30 @@ impl Comparison<'_> {
     }
 }
 
+/// Whether `got` is as good as `want`; NaN never is.
+fn agrees(got: f32, want: f32, tolerance: f32) -> bool {
+    want.is_finite() && (got - want).abs() <= tolerance * (1.0 + want.abs())
+}
+
+/// Root mean square of got - want, over 1 + that of want.
+fn relative_root_mean_square(pairs: &[(f32, f32)]) -> f32 {
+    let root = |squares: f64| (squares / pairs.len().max(1) as f64).sqrt();
+    let difference = root(pairs.iter().map(|(got, want)| f64::from(got - want).powi(2)).sum());
+    (difference / (1.0 + root(pairs.iter().map(|(_, want)| f64::from(*want).powi(2)).sum()))) as f32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_root_mean_square_forgives_one_value_and_neither_many_nor_one_that_is_no_number() {
+        let pairs = |off: usize, by: f32| (0..100).map(|at| (if at < off { 3.0 + by } else { 3.0 }, 3.0)).collect();
+        let of = |pairs: Vec<(f32, f32)>| relative_root_mean_square(&pairs);
+        // sqrt(1 * 2^2 / 100) / (1 + 3), and with all 100 of them.
+        assert!((of(pairs(1, 2.0)) - 0.05).abs() < 1e-6 && (of(pairs(100, 2.0)) - 0.5).abs() < 1e-6);
+        assert!(of(pairs(1, f32::NAN)).is_nan() && of(pairs(1, f32::INFINITY)).is_infinite());
+    }
 
     #[test]
     fn once_an_hour_is_the_default_and_what_cannot_be_meant_is_named() {

@@ -8,10 +8,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::AdoptError;
-use super::names::Names;
 use crate::onnx::proto::{DataType, TensorProto};
 use crate::onnx::rewrite::Changes;
-use crate::onnx::{Graph, Node, build};
+use crate::onnx::{Graph, Names, Node, build};
 
 /// Gives every Reshape of a picture's tensor to [1, ...] a shape of [0, ...] instead.
 pub(super) fn free(graph: &Graph<'_>, names: &mut Names, changes: &mut Changes) -> Result<(), AdoptError> {

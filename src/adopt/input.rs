@@ -8,10 +8,9 @@
 use serde::Deserialize;
 
 use super::AdoptError;
-use super::names::Names;
 use crate::onnx::proto::{DataType, Extent, ValueInfoProto};
 use crate::onnx::rewrite::Changes;
-use crate::onnx::{Graph, build};
+use crate::onnx::{Graph, Names, build};
 use crate::package::{Color, DType, InputSpec, Layout, Resize};
 
 /// How a picture becomes the network's input, as far as the caller says. What is left out comes from the graph

@@ -1,6 +1,4 @@
-//! Names of tensors: those that are near a wrong one, and those that are still free.
-
-use std::collections::HashSet;
+//! Names of tensors that are near a wrong one.
 
 use super::AdoptError;
 use crate::onnx::Graph;
@@ -19,22 +17,4 @@ pub(super) fn existing(graph: &Graph<'_>, flag: &'static str, name: &str) -> Res
     near.dedup();
     let nearest: Vec<String> = near.iter().take(OFFERED).map(|(_, tensor)| format!("{tensor:?}")).collect();
     Err(AdoptError::NoTensor { flag, found: name.into(), nearest: nearest.join(", ") })
-}
-
-/// The names in use, for finding free ones.
-pub(super) struct Names(HashSet<String>);
-
-impl Names {
-    pub(super) fn of(graph: &Graph<'_>) -> Self {
-        Self(graph.tensors().chain(graph.outputs.iter().copied()).map(String::from).collect())
-    }
-
-    /// `wanted`, or where that is taken, `wanted` with a number; taken from now on.
-    pub(super) fn fresh(&mut self, wanted: &str) -> String {
-        let numbered = (2..).map(|number| format!("{wanted}_{number}"));
-        let mut candidates = std::iter::once(wanted.to_owned()).chain(numbered);
-        let free = candidates.find(|name| !self.0.contains(name)).unwrap_or_else(|| wanted.to_owned());
-        self.0.insert(free.clone());
-        free
-    }
 }

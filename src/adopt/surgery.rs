@@ -5,11 +5,10 @@
 //! Cast to f32 on its way out, which ONNX Runtime takes away where it is f32 already.
 
 use super::input::{self, Input, Preprocessing};
-use super::names::Names;
 use super::{AdoptError, batch};
 use crate::onnx::proto::{DataType, NodeProto};
 use crate::onnx::rewrite::{Changes, rewrite};
-use crate::onnx::{Model, OnnxError, build};
+use crate::onnx::{Model, Names, OnnxError, build};
 use crate::package::{Head, LocalSpec};
 
 /// The oldest operator set that the added nodes are written for, which is also the oldest that ONNX Runtime promises.

@@ -71,6 +71,7 @@ impl ModelConfig {
             threads: self.threads,
             cameras,
             engines: None,
+            as_written: false,
         }
     }
 }

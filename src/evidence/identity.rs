@@ -90,6 +90,8 @@ impl Identity {
         let config_bytes = read.map_err(|source| EvidenceError::Read { path: config_path.into(), source })?;
         let mut package_files = package.manifest.files.clone();
         package_files.insert(MANIFEST_FILE.into(), package.id.clone());
+        let asked = || config.model.network_options(config.camera.len()).precision();
+        let precision = by.map_or_else(asked, |by| by.precision);
         Ok(Self {
             program: env!("CARGO_PKG_VERSION"),
             program_sha256: fs::read("/proc/self/exe").ok().map(|bytes| sha256_hex(&bytes)),
@@ -102,7 +104,7 @@ impl Identity {
             camera: camera.name.clone(),
             settings: settings(config),
             view: camera.view.clone(),
-            precision: config.model.network_options(config.camera.len()).precision().as_str(),
+            precision: precision.as_str(),
             execution_provider: by.map(|by| by.execution_provider.to_string()),
             onnx_runtime: OnnxRuntime::in_use(),
         })

@@ -15,9 +15,11 @@ use std::path::PathBuf;
 
 use ndarray::ArrayView4;
 use ort::session::Session;
-use ort::session::builder::SessionBuilder;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{TensorElementType, TensorRef, ValueType};
 
+use crate::onnx::Model;
+use crate::onnx::proto::{DataType, TensorProto};
 use crate::package::{InputSpec, Manifest, OutputSpec, Package};
 
 pub use library::{LIBRARY_VARIABLE, Runtime, runtime};
@@ -76,7 +78,7 @@ pub enum InferError {
     /// Integers were asked for, and the network has none.
     #[error(
         "model.tensorrt.precision is int8, and model.onnx has no QuantizeLinear and DequantizeLinear nodes; only a \
-         network that was quantised (QDQ) runs in int8"
+         network that was quantised (QDQ) runs in int8, as `oodwatch-export quantize` makes them"
     )]
     NotQuantised,
     /// What ONNX Runtime wrote down about a run cannot be read.
@@ -152,6 +154,9 @@ pub struct NetworkOptions {
     pub cameras: usize,
     /// Folder in which TensorRT finds its engines and leaves new ones; none keeps nothing.
     pub engines: Option<PathBuf>,
+    /// Runs every node just as the file has it, without the rewriting by which ONNX Runtime fuses nodes and makes integer kernels of
+    /// quantised ones. Slow; shows what another implementation may compute.
+    pub as_written: bool,
 }
 
 impl Default for NetworkOptions {
@@ -162,12 +167,13 @@ impl Default for NetworkOptions {
             threads: 0,
             cameras: 1,
             engines: None,
+            as_written: false,
         }
     }
 }
 
 impl NetworkOptions {
-    /// Number format of the inference: that of the provider wanted first.
+    /// Number format that the provider wanted first is told to run in.
     pub fn precision(&self) -> Precision {
         match self.execution_providers.first() {
             Some(ExecutionProvider::TensorRt) => self.provider_options.tensorrt.precision,
@@ -197,6 +203,7 @@ pub struct Network {
     output: OutputSpec,
     classes: usize,
     execution_provider: ExecutionProvider,
+    own_precision: Precision,
     options: NetworkOptions,
 }
 
@@ -224,6 +231,7 @@ impl Network {
             output: manifest.output.clone(),
             classes: manifest.class_count(),
             execution_provider,
+            own_precision: own_precision(onnx),
             options: options.clone(),
         };
         network.check_inputs()?;
@@ -236,9 +244,12 @@ impl Network {
         self.execution_provider
     }
 
-    /// Number format that it runs in.
+    /// Number format that it runs in: the one that its provider was told, or where that is `fp32`, the file's own.
     pub fn precision(&self) -> Precision {
-        self.options.precision()
+        match self.options.precision() {
+            Precision::Fp32 => self.own_precision,
+            told => told,
+        }
     }
 
     /// How it was asked to run.
@@ -307,7 +318,7 @@ fn open_session(onnx: &[u8], options: &NetworkOptions, shapes: Shapes<'_>) -> Re
 /// A session that is set up but has no network yet.
 fn builder(onnx: &[u8], options: &NetworkOptions, shapes: Shapes<'_>) -> Result<SessionBuilder, InferError> {
     let threads = threads(options.threads)?;
-    if options.precision() == Precision::Int8 && !is_quantised(onnx) {
+    if options.precision() == Precision::Int8 && own_precision(onnx) != Precision::Int8 {
         return Err(InferError::NotQuantised);
     }
     let environment = library::environment()?;
@@ -322,6 +333,9 @@ fn builder(onnx: &[u8], options: &NetworkOptions, shapes: Shapes<'_>) -> Result<
     if !options.allows(ExecutionProvider::Cpu) {
         // Without this, ONNX Runtime gives the processor what no other provider can do, and says nothing.
         builder = builder.with_disable_cpu_fallback().map_err(runtime)?;
+    }
+    if options.as_written {
+        builder = builder.with_optimization_level(GraphOptimizationLevel::Disable).map_err(runtime)?;
     }
     // Spinning threads would take the robot's other programs their processor for microseconds of gain.
     builder.with_intra_threads(threads).map_err(runtime)?.with_intra_op_spinning(false).map_err(runtime)
@@ -341,10 +355,18 @@ fn commit(mut builder: SessionBuilder, onnx: &[u8], options: &NetworkOptions) ->
     })
 }
 
-/// Whether a network says by QuantizeLinear and DequantizeLinear where it computes in integers.
-fn is_quantised(onnx: &[u8]) -> bool {
-    let has = |model: &crate::onnx::Model<'_>, op: &str| model.graph.nodes.iter().any(|node| node.op == op);
-    crate::onnx::Model::parse(onnx).is_ok_and(|model| has(&model, "QuantizeLinear") && has(&model, "DequantizeLinear"))
+/// The number format that a file is written in: integers where it says so by QuantizeLinear and DequantizeLinear, halves where its
+/// weights are some, and f32 otherwise.
+pub fn own_precision(onnx: &[u8]) -> Precision {
+    let Ok(Model { graph, .. }) = Model::parse(onnx) else { return Precision::Fp32 };
+    let has = |op: &str| graph.nodes.iter().any(|node| node.op == op);
+    if has("QuantizeLinear") && has("DequantizeLinear") {
+        return Precision::Int8;
+    }
+    let half = |tensor: &TensorProto| tensor.data_type == Some(DataType::Float16.into());
+    let layers = graph.nodes.iter().filter(|node| matches!(node.op, "Conv" | "Gemm" | "MatMul"));
+    let weights = layers.filter_map(|node| graph.constant(node.inputs.get(1)?).ok().flatten());
+    if weights.into_iter().any(|weight| half(&weight)) { Precision::Fp16 } else { Precision::Fp32 }
 }
 
 /// An ort error without the session builder that it would hand back.

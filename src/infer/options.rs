@@ -39,11 +39,14 @@ impl Precision {
 
     /// The most that golden outputs may be off, as |got - want| / (1 + |want|), where a package is calibrated for this
     /// precision; none where the package's own tolerance holds. Halves carry 11 bits, 4.9e-4 of a value, and a
-    /// network of some fifty layers adds that up; a network that is further off computes something else.
+    /// network of some fifty layers adds that up. Integers of 8 bits round each other's roundings: two right implementations of a
+    /// ResNet-20 were 0.03 to 0.06 apart in the root mean square (docs/QUANTISATION.md), with channels in the wrong order it
+    /// was beyond 1. A network that is further off computes something else.
     pub const fn widest_tolerance(self) -> Option<f32> {
         match self {
             Self::Fp32 => None,
-            Self::Fp16 | Self::Int8 => Some(0.05),
+            Self::Fp16 => Some(0.05),
+            Self::Int8 => Some(0.25),
         }
     }
 }

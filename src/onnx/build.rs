@@ -47,7 +47,13 @@ pub fn longs(name: &str, values: &[i64]) -> TensorProto {
     constant(name, &[values.len()], DataType::Int64, values.iter().flat_map(|value| value.to_le_bytes()).collect())
 }
 
-fn constant(name: &str, dims: &[usize], data_type: DataType, raw: Vec<u8>) -> TensorProto {
+/// A constant of i8, row-major.
+pub fn bytes(name: &str, dims: &[usize], values: impl IntoIterator<Item = i8>) -> TensorProto {
+    constant(name, dims, DataType::Int8, values.into_iter().flat_map(i8::to_le_bytes).collect())
+}
+
+/// A constant of any type, whose values are little-endian bytes, row-major.
+pub fn constant(name: &str, dims: &[usize], data_type: DataType, raw: Vec<u8>) -> TensorProto {
     TensorProto {
         dims: dims.iter().map(|extent| *extent as i64).collect(),
         data_type: Some(data_type.into()),

@@ -9,6 +9,7 @@
 pub mod build;
 mod external;
 pub mod model;
+mod names;
 pub mod proto;
 pub mod rewrite;
 pub mod wire;
@@ -17,6 +18,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub use model::{Graph, Model, Node};
+pub use names::Names;
 pub use wire::WireError;
 
 /// The largest file that is read. Protobuf itself ends at 2 GiB.

@@ -158,6 +158,24 @@ pub struct TensorProto {
     pub raw_data: Option<Vec<u8>>,
 }
 
+impl TensorProto {
+    /// Extents and values of an f32 tensor, if they are all there and finite.
+    pub fn floats(&self) -> Option<(Vec<usize>, Vec<f32>)> {
+        if self.data_type != Some(DataType::Float.into()) {
+            return None;
+        }
+        let dims: Vec<usize> = self.dims.iter().map(|extent| usize::try_from(*extent).ok()).collect::<Option<_>>()?;
+        let count = dims.iter().try_fold(1_usize, |product, extent| product.checked_mul(*extent))?;
+        let values: Vec<f32> = match &self.raw_data {
+            Some(raw) if !raw.is_empty() => {
+                raw.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+            }
+            _ => self.float_data.clone(),
+        };
+        (values.len() == count && values.iter().all(|value| value.is_finite())).then_some((dims, values))
+    }
+}
+
 /// `TensorProto.DataType`, as far as it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Enumeration)]
 #[repr(i32)]
@@ -168,6 +186,8 @@ pub enum DataType {
     Float = 1,
     /// `u8`.
     Uint8 = 2,
+    /// `i8`.
+    Int8 = 3,
     /// `i64`.
     Int64 = 7,
     /// IEEE half precision.

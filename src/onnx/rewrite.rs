@@ -27,6 +27,8 @@ pub struct Changes {
     pub unused: BTreeSet<String>,
     /// Nodes to run before all others.
     pub first: Vec<NodeProto>,
+    /// Nodes to put before single nodes of the file, which are counted from 0.
+    pub before: BTreeMap<usize, Vec<NodeProto>>,
     /// Nodes to run after all others.
     pub last: Vec<NodeProto>,
     /// Constants to add.
@@ -72,6 +74,7 @@ fn rewrite_graph(graph: &[u8], changes: &Changes) -> Result<Vec<u8>, OnnxError> 
         let field = field.map_err(|source| OnnxError::Wire { part: "graph".into(), source })?;
         match (field.number, field.value) {
             (1, Value::Bytes(body)) => {
+                put_all(&mut out, 1, changes.before.get(&node).map_or(&[][..], Vec::as_slice));
                 let inputs = changes.node_inputs.range((node, 0)..(node + 1, 0));
                 match inputs.map(|((_, input), name)| (*input, name)).collect::<Vec<_>>() {
                     inputs if inputs.is_empty() => out.extend_from_slice(field.raw),

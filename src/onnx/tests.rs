@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use prost::Message;
 
 use super::build::{batch_of, floats, integer, longs, node, untyped};
-use super::proto::{GraphProto, ModelProto, OperatorSetIdProto};
+use super::proto::{DataType, GraphProto, ModelProto, OperatorSetIdProto, TensorProto};
 use super::rewrite::{Changes, rewrite};
 use super::wire::{Field, Value, fields, put_bytes};
 use super::*;
@@ -152,6 +152,17 @@ fn one_input_of_one_node_is_changed_and_no_other() {
 }
 
 #[test]
+fn a_node_is_put_before_another_one_and_no_byte_of_either_changes() {
+    let pair = vec![node("Identity", &["flat"], "a", Vec::new()), node("Identity", &["a"], "b", Vec::new())];
+    let changes = Changes { before: BTreeMap::from([(2, pair)]), ..Changes::default() };
+    let changed = rewrite(&with_unknown_fields(), &changes).unwrap();
+    let model = Model::parse(&changed).unwrap();
+    let made: Vec<_> = model.graph.nodes.iter().map(|node| node.outputs[0]).collect();
+    assert_eq!(made, ["pooled", "flat", "a", "b", "logits", "result"]);
+    assert_eq!(occurrences(&changed, "unknown in node"), 4);
+}
+
+#[test]
 fn weights_in_other_files_are_refused_by_name() {
     let mut tensor = floats("far", &[1], []).encode_to_vec();
     put_bytes(&mut tensor, 13, b"\x0a\x08location\x12\x0b../secrets");
@@ -186,6 +197,20 @@ fn a_file_without_graph_or_operator_set_says_what_it_lacks() {
     assert!(Model::parse(&[]).unwrap_err().to_string().contains("no graph in it"));
     assert!(Model::parse(&[0x3a, 0]).unwrap_err().to_string().contains("opset_import"));
     assert!(Model::parse(b"a text").unwrap_err().to_string().starts_with("not a readable ONNX file: file: "));
+}
+
+#[test]
+fn a_tensor_that_claims_more_than_it_holds_is_no_weight() {
+    let tensor = |dims: &[i64]| TensorProto {
+        dims: dims.to_vec(),
+        data_type: Some(DataType::Float.into()),
+        raw_data: Some(vec![0; 16]),
+        ..TensorProto::default()
+    };
+    assert!(tensor(&[2, 2]).floats().is_some());
+    for dims in [&[2, 3][..], &[i64::MAX, i64::MAX], &[-2, -2]] {
+        assert_eq!(tensor(dims).floats(), None);
+    }
 }
 
 proptest! {

@@ -1,4 +1,4 @@
-//! `golden.safetensors`: seeded synthetic inputs with the outputs and scores that they gave in FP32.
+//! `golden.safetensors`: seeded synthetic inputs with the outputs and scores that they gave.
 //!
 //! At every start the network is run on these inputs: a machine, driver or runtime that computes something else is
 //! found before the first verdict. The inputs are already preprocessed noise, not pictures of anybody's data set.
@@ -17,6 +17,19 @@ use crate::score::{Model, Outputs, ScoreError, ScoreName, Scorers};
 /// differently by some 1e-5, wrong weights or inputs differ by far more than this.
 pub const GOLDEN_TOLERANCE: f32 = 5e-4;
 
+/// What of an output is held to the tolerance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// Every value.
+    #[default]
+    Value,
+    /// The root mean square of an input's differences. A value that two implementations of a quantised network round to
+    /// neighbouring steps changes whatever is computed of it: single values are far off then, though both are right. A score is
+    /// such a value, so scores are computed of the golden outputs, and held to [`GOLDEN_TOLERANCE`].
+    RootMeanSquare,
+}
+
 /// Inputs and what the network makes of them. N is the number of inputs, at least one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Golden {
@@ -34,11 +47,21 @@ pub struct Golden {
     pub scores: BTreeMap<ScoreName, Vec<f32>>,
     /// A value `got` passes when |got - want| <= tolerance * (1 + |want|).
     pub tolerance: f32,
+    /// What has to pass.
+    pub measure: Measure,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Description {
     tolerance: f32,
+    #[serde(default, skip_serializing_if = "is_value")]
+    measure: Measure,
+}
+
+// serde hands this a reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_value(measure: &Measure) -> bool {
+    *measure == Measure::Value
 }
 
 impl Golden {
@@ -47,12 +70,7 @@ impl Golden {
         self.logits.shape()[0]
     }
 
-    /// Whether `got` is as good as `want` within the package's tolerance; NaN never is.
-    pub fn agrees(&self, got: f32, want: f32) -> bool {
-        want.is_finite() && (got - want).abs() <= self.tolerance * (1.0 + want.abs())
-    }
-
-    /// Of inputs and what the network makes of them, with the scores of [`Self::score`].
+    /// Of inputs and what the network makes of them, with the scores of [`Self::score`]. Every value is held to the tolerance.
     ///
     /// # Errors
     /// As [`Self::score`].
@@ -64,10 +82,20 @@ impl Golden {
         calibration: &Calibration,
     ) -> Result<Self, ScoreError> {
         let NetworkOutputs { logits, features, local_norms, local_logits } = outputs;
-        let scores = BTreeMap::new();
-        let mut golden = Self { inputs, logits, features, local_norms, local_logits, scores, tolerance };
+        let (scores, measure) = (BTreeMap::new(), Measure::Value);
+        let mut golden = Self { inputs, logits, features, local_norms, local_logits, scores, tolerance, measure };
         golden.score(manifest, calibration)?;
         Ok(golden)
+    }
+
+    /// What the network made of one input.
+    pub fn outputs(&self, input: usize) -> Outputs<'_> {
+        Outputs {
+            logits: row(&self.logits, input),
+            features: row(&self.features, input),
+            local_norms: self.local_norms.as_ref().map(|norms| row(norms, input)),
+            local_logits: self.local_logits.as_ref().map(|logits| row(logits, input)),
+        }
     }
 
     /// Computes the scores of every input anew from the stored outputs: those that `calibration` has thresholds for, or
@@ -83,14 +111,9 @@ impl Golden {
         let mut scorers = Scorers::new(&names, &model)?;
         self.scores = names.iter().map(|name| (*name, Vec::new())).collect();
         for index in 0..self.logits.shape()[0] {
-            let outputs = Outputs {
-                logits: row(&self.logits, index),
-                features: row(&self.features, index),
-                local_norms: self.local_norms.as_ref().map(|norms| row(norms, index)),
-                local_logits: None,
-            };
-            for (name, score) in names.iter().zip(scorers.score(&outputs)) {
-                self.scores.entry(*name).or_default().push(score.0);
+            let scores: Vec<_> = scorers.score(&self.outputs(index)).iter().map(|score| score.0).collect();
+            for (name, score) in names.iter().zip(scores) {
+                self.scores.entry(*name).or_default().push(score);
             }
         }
         Ok(())
@@ -114,6 +137,7 @@ impl Golden {
             features: read::<Ix2>(&tensors, "features", &[Some(count), Some(manifest.output.features)])?,
             scores: parse_scores(&tensors, count)?,
             tolerance: description.tolerance,
+            measure: description.measure,
             inputs,
             local_norms,
             local_logits,
@@ -138,7 +162,7 @@ impl Golden {
         for (name, scores) in &self.scores {
             writer.add(format!("scores/{name}"), ArrayView1::from(scores).into_dyn());
         }
-        writer.finish(GOLDEN_FILE, &Description { tolerance: self.tolerance })
+        writer.finish(GOLDEN_FILE, &Description { tolerance: self.tolerance, measure: self.measure })
     }
 }
 

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::score::Model;
 pub use calibration::{Calibration, Head};
 pub use error::PackageError;
-pub use golden::{GOLDEN_TOLERANCE, Golden};
+pub use golden::{GOLDEN_TOLERANCE, Golden, Measure};
 pub use manifest::{Color, DType, InputSpec, Layout, LocalSpec, Manifest, OutputSpec, Resize, SCHEMA};
 pub use write::{check_place, replace, write};
 

@@ -70,6 +70,7 @@ fn golden() -> Golden {
         local_logits: Some(Array::zeros((1, 2, 1, 2))),
         scores: BTreeMap::from([(ScoreName::Energy, vec![-1.2])]),
         tolerance: 1e-4,
+        measure: Measure::Value,
     }
 }
 

@@ -8,7 +8,7 @@ use ndarray::{Array, array};
 use oodwatch::calibrate::{CalibratedPolicy, Criterion, Delay, FalseAlarms, Fusion, ScoreCalibration, Target};
 use oodwatch::decide::policy::{Policy, Rule};
 use oodwatch::decode::PixelFormat;
-use oodwatch::package::{Calibration, Golden, Head};
+use oodwatch::package::{Calibration, Golden, Head, Measure};
 use oodwatch::score::{Fitted, Parameters, ScoreName, State};
 
 use crate::support::foreign::Foreign;
@@ -107,6 +107,7 @@ fn golden() -> Golden {
         local_logits: Some(Array::zeros((1, 2, 1, 2))),
         scores: BTreeMap::from([(ScoreName::Energy, vec![-1.2])]),
         tolerance: 1e-4,
+        measure: Measure::Value,
     }
 }
 
