@@ -1,4 +1,7 @@
-//! The command line: train, evaluate, ablate, tune, start, bench, export.
+//! The command line: train, evaluate, ablate, tune, start, bench, export, quantize, compare.
+
+mod compare;
+mod quantize;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -111,6 +114,10 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  \
         oodwatch-export export --checkpoint runs/cifar10-resnet20/model.safetensors --out my-package")]
     Export(Export),
+    /// Make a package in 8-bit integers or half precision of one in f32, calibrated anew
+    Quantize(quantize::Quantize),
+    /// Put packages of one network beside each other: OOD detection, and false alarms by own and by the first one's thresholds
+    Compare(compare::Compare),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  oodwatch-export completions bash > /etc/bash_completion.d/oodwatch-export")]
     Completions {
@@ -196,6 +203,8 @@ impl Command {
                 }
             }
             Self::Export(arguments) => arguments.run()?,
+            Self::Quantize(arguments) => arguments.run()?,
+            Self::Compare(arguments) => arguments.run()?,
             Self::Completions { shell } => {
                 clap_complete::generate(shell, &mut Arguments::command(), env!("CARGO_PKG_NAME"), &mut io::stdout());
             }

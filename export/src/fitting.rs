@@ -6,17 +6,21 @@ use indicatif::ProgressBar;
 use ndarray::ArrayView4;
 use oodwatch::fit::{Fit, FitError};
 use oodwatch::infer::NetworkOutputs;
-use oodwatch::package::Head;
+use oodwatch::package::{Head, InputSpec};
 use oodwatch::preprocess::Preprocessor;
 use oodwatch::score::{Fitted, Parameters, ScoreName};
 
 use crate::pictures::{PictureError, Pictures};
-use crate::trained::Trained;
 
 /// The pictures, and which scores to fit on them how.
 pub(crate) struct FitTask<'a> {
-    pub(crate) trained: &'a Trained,
-    pub(crate) head: &'a Head,
+    /// What the network takes.
+    pub(crate) input: &'a InputSpec,
+    /// K.
+    pub(crate) classes: usize,
+    /// C.
+    pub(crate) features: usize,
+    pub(crate) head: Option<&'a Head>,
     pub(crate) pictures: &'a Pictures,
     pub(crate) batch_size: usize,
     pub(crate) names: &'a [ScoreName],
@@ -32,13 +36,11 @@ impl FitTask<'_> {
         &self,
         mut forward: impl FnMut(ArrayView4<'_, f32>) -> Result<NetworkOutputs, E>,
     ) -> Result<Fitted, E> {
-        let trained = self.trained;
-        let mut preprocessor = Preprocessor::new(&trained.input).map_err(PictureError::from)?;
-        let (classes, features) = (trained.classes.len(), trained.output.features);
-        let mut fit = Fit::new(self.names, classes, features, Some(self.head), self.parameters.clone());
+        let mut preprocessor = Preprocessor::new(self.input).map_err(PictureError::from)?;
+        let mut fit = Fit::new(self.names, self.classes, self.features, self.head, self.parameters.clone());
         let indices: Vec<usize> = (0..self.pictures.len()).collect();
         for indices in indices.chunks(self.batch_size) {
-            let batch = self.pictures.batch(indices, &mut preprocessor, trained.input.chw())?;
+            let batch = self.pictures.batch(indices, &mut preprocessor, self.input.chw())?;
             for (image, index) in forward(batch.view())?.images().zip(indices) {
                 fit.add(&image, self.pictures.label(*index))?;
             }

@@ -13,6 +13,7 @@
 
 pub mod ablate;
 pub mod checkpoint;
+pub mod compare;
 pub mod config;
 pub mod data;
 pub mod evaluate;
@@ -28,6 +29,7 @@ pub mod pictures;
 pub mod plan;
 pub mod plot;
 mod progress;
+pub mod quantize;
 pub mod train;
 pub mod trained;
 pub mod tune;

@@ -176,8 +176,10 @@ fn fit(
     let pictures = Pictures::labelled(source, height, width)?;
     let bar = progress::bar(pictures.len(), format!("{}: fit", network.name));
     let task = FitTask {
-        trained,
-        head,
+        input: &trained.input,
+        classes: trained.classes.len(),
+        features: trained.output.features,
+        head: Some(head),
         pictures: &pictures,
         batch_size: config.batch_size,
         names,

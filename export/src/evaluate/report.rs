@@ -83,7 +83,7 @@ const METRICS: [Metric; 5] = [
 
 impl ScoreReport {
     /// Adds the means to the detections of all sets, given in the order of the config.
-    pub(super) fn new(sets: Vec<(String, Group, Detection)>) -> Self {
+    pub(crate) fn new(sets: Vec<(String, Group, Detection)>) -> Self {
         let of = |keep: fn(Group) -> bool| {
             let kept: Vec<Detection> = sets.iter().filter(|(_, group, _)| keep(*group)).map(|(_, _, d)| *d).collect();
             Detection::mean(&kept)

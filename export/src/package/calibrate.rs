@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use oodwatch::calibrate::{ScoreCalibration, Target};
-use oodwatch::infer::{Network, Precision};
-use oodwatch::package::{Calibration, Head};
+use oodwatch::infer::Network;
+use oodwatch::package::{Calibration, Head, Manifest};
 use oodwatch::preprocess::Preprocessor;
 use oodwatch::score::{Fitted, Model, Parameters, ScoreName, Scorers};
 
@@ -14,53 +14,60 @@ use crate::data::{DataSource, pictures_at_once};
 use crate::fitting::FitTask;
 use crate::pictures::{PictureError, Pictures};
 use crate::progress;
-use crate::trained::Trained;
 
 /// Pictures of 32x32 pixels per run of the network.
 const BATCH: usize = 100;
 
+/// The network that is calibrated, beside what runs it.
+pub(crate) struct Subject<'a> {
+    /// What it takes and gives.
+    pub(crate) manifest: &'a Manifest,
+    /// Its head, where it is known.
+    pub(crate) head: Option<&'a Head>,
+}
+
 /// What the calibration pictures gave.
-pub(super) struct Calibrated {
-    pub(super) calibration: Calibration,
+pub(crate) struct Calibrated {
+    pub(crate) calibration: Calibration,
     /// Share of them whose class is right, where their classes are known.
-    pub(super) accuracy: Option<f64>,
+    pub(crate) accuracy: Option<f64>,
 }
 
 /// Where the pictures come from, and the false-alarm rate to set thresholds for.
-pub(super) struct Wanted<'a> {
-    pub(super) pictures: &'a Pictures,
-    pub(super) indices: &'a [usize],
-    pub(super) origin: String,
+pub(crate) struct Wanted<'a> {
+    pub(crate) pictures: &'a Pictures,
+    pub(crate) indices: &'a [usize],
+    pub(crate) origin: String,
     /// The pictures that scores are fitted on, with their classes; without, only scores that need no fit are calibrated.
-    pub(super) fit: Option<&'a DataSource>,
+    pub(crate) fit: Option<&'a DataSource>,
     /// The scores to calibrate; empty for every one that `fit` allows.
-    pub(super) scores: &'a [ScoreName],
-    pub(super) parameters: &'a Parameters,
-    pub(super) target: Target,
+    pub(crate) scores: &'a [ScoreName],
+    pub(crate) parameters: &'a Parameters,
+    /// What the threshold of each of them promises.
+    pub(crate) target: &'a dyn Fn(ScoreName) -> Target,
 }
 
 /// Fits the scores, scores the pictures, and sets the thresholds.
-pub(super) fn calibrate(
-    trained: &Trained,
+pub(crate) fn calibrate(
+    subject: &Subject<'_>,
     network: &mut Network,
     wanted: Wanted<'_>,
 ) -> Result<Calibrated, ExportError> {
-    let head = trained.head()?;
     let names = names(&wanted)?;
     let fitted = match wanted.fit {
-        Some(source) => fit(trained, &head, network, source, (&names, wanted.parameters))?,
+        Some(source) => fit(subject, network, source, (&names, wanted.parameters))?,
         None => Fitted { parameters: wanted.parameters.clone(), ..Fitted::default() },
     };
-    let scored = score(trained, network, &wanted, (&names, &head, &fitted))?;
-    let per_score = |(name, scores)| Ok((name, ScoreCalibration::new(scores, wanted.target)?));
+    let scored = score(subject, network, &wanted, (&names, &fitted))?;
+    let per_score = |(name, scores)| Ok((name, ScoreCalibration::new(scores, (wanted.target)(name))?));
     let calibration = Calibration {
         scores: names.into_iter().zip(scored.scores).map(per_score).collect::<Result<_, ExportError>>()?,
         fusions: BTreeMap::new(),
-        head: Some(head),
+        head: subject.head.cloned(),
         fitted,
         images: wanted.indices.len(),
         origin: wanted.origin,
-        precision: Precision::Fp32.to_string(),
+        precision: network.precision().to_string(),
         execution_provider: network.execution_provider().to_string(),
     };
     Ok(Calibrated { calibration, accuracy: scored.accuracy })
@@ -79,19 +86,21 @@ fn names(wanted: &Wanted<'_>) -> Result<Vec<ScoreName>, ExportError> {
 }
 
 fn fit(
-    trained: &Trained,
-    head: &Head,
+    subject: &Subject<'_>,
     network: &mut Network,
     source: &DataSource,
     (names, parameters): (&[ScoreName], &Parameters),
 ) -> Result<Fitted, ExportError> {
-    let [_, height, width] = trained.input.chw();
+    let manifest = subject.manifest;
+    let [_, height, width] = manifest.input.chw();
     let pictures = Pictures::labelled(source, height, width)?;
     let bar = progress::bar(pictures.len(), "fit".into());
     let origin = super::origin(source, crate::pictures::Half::All);
     let task = FitTask {
-        trained,
-        head,
+        input: &manifest.input,
+        classes: manifest.class_count(),
+        features: manifest.output.features,
+        head: subject.head,
         pictures: &pictures,
         batch_size: pictures_at_once(BATCH, height, width),
         names,
@@ -111,26 +120,20 @@ struct Scored {
 }
 
 fn score(
-    trained: &Trained,
+    subject: &Subject<'_>,
     network: &mut Network,
     wanted: &Wanted<'_>,
-    (names, head, fitted): (&[ScoreName], &Head, &Fitted),
+    (names, fitted): (&[ScoreName], &Fitted),
 ) -> Result<Scored, ExportError> {
-    let model = Model {
-        classes: trained.classes.len(),
-        features: trained.output.features,
-        local_norms: trained.output.local.is_some(),
-        head: Some(head),
-        fitted,
-    };
+    let (model, input) = (Model::new(subject.manifest, subject.head, fitted), &subject.manifest.input);
     let mut scorers = Scorers::new(names, &model)?;
-    let mut preprocessor = Preprocessor::new(&trained.input).map_err(PictureError::from)?;
+    let mut preprocessor = Preprocessor::new(input).map_err(PictureError::from)?;
     let mut scores = vec![Vec::with_capacity(wanted.indices.len()); names.len()];
     let (mut right, mut labelled) = (0_u32, 0_u32);
     let bar = progress::bar(wanted.indices.len(), "thresholds".into());
-    let [_, height, width] = trained.input.chw();
+    let [_, height, width] = input.chw();
     for indices in wanted.indices.chunks(pictures_at_once(BATCH, height, width)) {
-        let batch = wanted.pictures.batch(indices, &mut preprocessor, trained.input.chw())?;
+        let batch = wanted.pictures.batch(indices, &mut preprocessor, input.chw())?;
         for (image, &index) in network.run(batch.view())?.images().zip(indices) {
             for (all, score) in scores.iter_mut().zip(scorers.score(&image)) {
                 all.push(score.0);

@@ -5,7 +5,7 @@
 //! temporary folder and opened again by the runtime's own code; only what passes there is put in
 //! place, so a refused package leaves nothing behind.
 
-mod calibrate;
+pub(crate) mod calibrate;
 mod golden;
 mod manifest;
 mod parity;
@@ -102,9 +102,7 @@ pub enum ExportError {
     #[error("export: the checkpoint does not name pictures held out from its training; name some with --calibration")]
     NoCalibration,
     /// A score was asked for that has to be fitted.
-    #[error(
-        "export: score {name} has to be fitted, and the checkpoint names no training pictures; name some with --fit"
-    )]
+    #[error("export: score {name} has to be fitted, and nothing names the training pictures; name some with --fit")]
     NoFit {
         /// The score.
         name: ScoreName,
@@ -201,9 +199,11 @@ pub fn export_trained(trained: &Trained, out: &Path, options: &ExportOptions) ->
         fit,
         scores: &options.scores,
         parameters: &options.parameters,
-        target: options.target,
+        target: &|_| options.target,
     };
-    let calibrated = calibrate::calibrate(trained, &mut network, wanted)?;
+    let head = trained.head()?;
+    let subject = calibrate::Subject { manifest: &manifest, head: Some(&head) };
+    let calibrated = calibrate::calibrate(&subject, &mut network, wanted)?;
     manifest::add_measurements(&mut manifest, &parity, calibrated.accuracy, metrics.as_ref());
 
     let golden = golden::golden(trained, &manifest, &calibrated.calibration)?;
@@ -215,15 +215,15 @@ pub fn export_trained(trained: &Trained, out: &Path, options: &ExportOptions) ->
 }
 
 /// All that a package is written from.
-struct Contents {
-    model_onnx: Vec<u8>,
-    manifest: Manifest,
-    calibration: Calibration,
-    golden: Golden,
+pub(crate) struct Contents {
+    pub(crate) model_onnx: Vec<u8>,
+    pub(crate) manifest: Manifest,
+    pub(crate) calibration: Calibration,
+    pub(crate) golden: Golden,
 }
 
 impl Contents {
-    fn write(&self, dir: &Path, replace: bool) -> Result<String, PackageError> {
+    pub(crate) fn write(&self, dir: &Path, replace: bool) -> Result<String, PackageError> {
         let write = if replace { package::replace } else { package::write };
         write(dir, &self.model_onnx, self.manifest.clone(), &self.calibration, &self.golden)
     }
@@ -231,7 +231,7 @@ impl Contents {
 
 /// Writes the package to a temporary folder on the same disk and puts it to work from there, as a robot
 /// would at its start.
-fn rehearse(contents: &Contents, out: &Path) -> Result<(), ExportError> {
+pub(crate) fn rehearse(contents: &Contents, out: &Path) -> Result<(), ExportError> {
     let parent = out.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let temporary = |source| ExportError::Temporary { path: parent.into(), source };
     std::fs::create_dir_all(parent).map_err(temporary)?;
@@ -275,16 +275,16 @@ fn norm_scale(trained: &Trained, pictures: &Pictures, indices: &[usize]) -> Resu
 
 /// `count` of the indices, from the first to the last in equal steps, so that every class of an ordered
 /// set is met; nothing if there are not so many.
-fn evenly_spread(indices: &[usize], count: usize) -> Option<Vec<usize>> {
+pub(crate) fn evenly_spread(indices: &[usize], count: usize) -> Option<Vec<usize>> {
     (indices.len() >= count).then(|| (0..count).map(|i| indices[i * indices.len() / count]).collect())
 }
 
-fn on_cpu() -> NetworkOptions {
+pub(crate) fn on_cpu() -> NetworkOptions {
     NetworkOptions { execution_providers: vec![ExecutionProvider::Cpu], ..NetworkOptions::default() }
 }
 
 /// Where calibration pictures come from, in words.
-fn origin(source: &DataSource, half: Half) -> String {
+pub(crate) fn origin(source: &DataSource, half: Half) -> String {
     let half = match half {
         Half::Validation => "pictures of even index",
         Half::Test => "pictures of odd index",

@@ -10,7 +10,8 @@ use ndarray::{Array, Array1, Array2, Array4, ArrayView4, s};
 use oodwatch::calibrate::{ScoreCalibration, Target};
 use oodwatch::infer::NetworkOutputs;
 use oodwatch::package::{
-    self, Calibration, Color, DType, Golden, Head, InputSpec, Layout, LocalSpec, Manifest, OutputSpec, Resize, SCHEMA,
+    self, Calibration, Color, DType, Golden, Head, InputSpec, Layout, LocalSpec, Manifest, Measure, OutputSpec, Resize,
+    SCHEMA,
 };
 use oodwatch::score::{Fitted, Model, ScoreName, Scorers};
 use oodwatch::view::ViewConfig;
@@ -144,6 +145,7 @@ pub(crate) fn golden() -> Golden {
         local_norms: outputs.local_norms,
         local_logits: outputs.local_logits,
         tolerance: 1e-4,
+        measure: Measure::Value,
     }
 }
 
