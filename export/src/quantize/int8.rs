@@ -36,7 +36,7 @@ pub enum Layout {
     /// and both sides of every sum are quantised too. TensorRT refuses u8.
     Cpu,
     /// TensorRT: activations are i8 with zero point 0, quantised where a layer reads them, and weights stay f32 in the file with a
-    /// QuantizeLinear behind them, as releases before TensorRT 10 want it. Other providers run it too, but ONNX Runtime has few
+    /// QuantizeLinear behind them, as ONNX Runtime's quantiser writes it for TensorRT (`AddQDQPairToWeight`). Other providers run it too, but ONNX Runtime has few
     /// integer kernels for it on a processor.
     Tensorrt,
 }

@@ -2,7 +2,7 @@
 //!
 //! The network's file is changed on the wire ([`int8`], [`fp16`]); what the scores read stays in f32 ([`inner`]). Ranges of activations
 //! come from ID pictures alone ([`observe`], [`histogram`]). Then the scores are fitted and their thresholds set with the very
-//! network that will run, as `export` does it for the f32 one: a threshold of another number format would move the
+//! network that will run, as `export` does it for the f32 one: a threshold of another number format can move the
 //! false-alarm rate without a word.
 
 mod error;
@@ -268,5 +268,9 @@ fn described(
     manifest
 }
 
+#[cfg(test)]
+mod fp16_tests;
+#[cfg(test)]
+mod package_tests;
 #[cfg(test)]
 mod tests;

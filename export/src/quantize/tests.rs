@@ -1,23 +1,17 @@
-//! The written graphs, node by node; the numbers, against direct computations; and packages from end to end, which need ONNX
-//! Runtime and are passed over without, unless everything is required.
+//! The written graphs, node by node, and the numbers, against direct computations. What runs needs ONNX Runtime and is passed over
+//! without, unless everything is required.
 
 use std::collections::BTreeMap;
 
-use half::f16;
 use ndarray::{Array4, Axis};
-use oodwatch::calibrate::beta_binomial_interval;
-use oodwatch::infer::{ExecutionProvider, InferError, NetworkOptions, Probe};
+use oodwatch::infer::{InferError, Probe};
 use oodwatch::onnx::proto::{DataType, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
 use oodwatch::onnx::{Names, build};
-use oodwatch::preprocess::Preprocessor;
-use oodwatch::score::Scorers;
 use prost::Message;
 
 use super::histogram::Histogram;
 use super::inner::Inner;
 use super::*;
-use crate::package::{ExportOptions, export};
-use crate::trained::fixture::{write_checkpoint, write_pictures};
 
 const CLASSES: usize = 3;
 
@@ -33,7 +27,7 @@ fn conv(input: &str, name: &str) -> NodeProto {
 }
 
 /// Three convolutions of 1x1 with a sum between, and the outputs of a package; four channels inside.
-fn graph() -> GraphProto {
+pub(super) fn graph() -> GraphProto {
     let mut node = vec![
         conv("input", "a"),
         build::node("Relu", &["a"], "a.relu", Vec::new()),
@@ -62,11 +56,11 @@ fn graph() -> GraphProto {
     }
 }
 
-fn declared() -> Vec<ValueInfoProto> {
+pub(super) fn declared() -> Vec<ValueInfoProto> {
     vec![batch_of("logits", &[CLASSES]), batch_of("features", &[4]), batch_of("local_logits", &[CLASSES, 2, 2])]
 }
 
-fn file(graph: GraphProto, opset: i64) -> Vec<u8> {
+pub(super) fn file(graph: GraphProto, opset: i64) -> Vec<u8> {
     ModelProto {
         ir_version: Some(8),
         graph: Some(graph),
@@ -77,7 +71,7 @@ fn file(graph: GraphProto, opset: i64) -> Vec<u8> {
 }
 
 /// The nodes of a file, a line each.
-fn nodes(bytes: &[u8]) -> Vec<String> {
+pub(super) fn nodes(bytes: &[u8]) -> Vec<String> {
     let model = Model::parse(bytes).unwrap();
     model
         .graph
@@ -231,7 +225,7 @@ fn a_scale_keeps_what_the_layout_says() {
 }
 
 /// Whether ONNX Runtime's library can be loaded.
-fn runtime_is_there() -> bool {
+pub(super) fn runtime_is_there() -> bool {
     let found = Probe::open(&file(graph(), 17));
     let missing = matches!(found, Err(InferError::Library { .. }));
     assert!(!missing || std::env::var_os("OODWATCH_REQUIRE_ALL").is_none(), "ONNX Runtime is missing");
@@ -313,60 +307,6 @@ fn the_integer_network_computes_what_a_direct_computation_does() {
     }
 }
 
-fn in_halves(graph: GraphProto) -> Result<Vec<u8>, QuantizeError> {
-    let bytes = file(graph, 17);
-    let model = Model::parse(&bytes).unwrap();
-    let inner = Inner::of(&model.graph).unwrap();
-    fp16::tensors(&model.graph, &inner)?;
-    fp16::write(&bytes, &model, &inner, declared())
-}
-
-#[test]
-fn halves_reach_from_a_cast_of_the_input_to_a_cast_of_the_last_inner_layer() {
-    let bytes = in_halves(graph()).unwrap();
-    let wanted = [
-        "Cast input -> input.half",
-        "Conv input.half a.weight.half a.bias.half -> a",
-        "Relu a -> a.relu",
-        "Conv a.relu b.weight.half b.bias.half -> b",
-        "Add b a.relu -> sum",
-        "Relu sum -> sum.relu",
-        "Conv sum.relu c.weight.half c.bias.half -> c",
-        "Cast c -> c.f32",
-        "Relu c.f32 -> map",
-        "GlobalAveragePool map -> pooled",
-        "Flatten pooled -> features",
-        "Gemm features head head.bias -> logits",
-        "Conv map local.weight -> local_logits",
-    ];
-    assert_eq!(nodes(&bytes), wanted);
-    let (model, original) = (Model::parse(&bytes).unwrap(), file(graph(), 17));
-    let original = Model::parse(&original).unwrap();
-    for name in ["a.weight", "a.bias", "c.weight"] {
-        assert!(!model.graph.has(name), "{name} is still there");
-        let stored = model.graph.constant(&format!("{name}.half")).unwrap().unwrap();
-        assert_eq!(stored.data_type, Some(DataType::Float16.into()));
-        let (_, values) = original.graph.constant(name).unwrap().unwrap().floats().unwrap();
-        let raw = stored.raw_data.unwrap();
-        let halves = raw.as_chunks::<2>().0.iter().map(|bytes| f16::from_le_bytes(*bytes));
-        for (half, value) in halves.zip(values) {
-            // Half of the last of 11 bits.
-            assert!((half.to_f32() - value).abs() <= value.abs() * 2.0_f32.powi(-11), "{value} became {half}");
-        }
-    }
-}
-
-#[test]
-fn what_does_not_fit_into_halves_is_refused_by_name() {
-    let text = |graph| in_halves(graph).unwrap_err().to_string();
-    let mut large = graph();
-    large.initializer[2] = build::floats("b.weight", &[4, 4, 1, 1], (0..16).map(|at| at as f32 * 5000.0));
-    assert!(text(large).contains(r#"tensor "b.weight" holds 70000, half precision ends at 65504"#));
-    let mut resized = graph();
-    resized.node[1].op_type = Some("Resize".into());
-    assert!(text(resized).contains(r#"operator Resize (output "a.relu") is not known to take half precision"#));
-}
-
 #[test]
 fn names_that_are_taken_are_not_taken_twice() {
     let mut taken = graph();
@@ -384,108 +324,4 @@ fn names_that_are_taken_are_not_taken_twice() {
         *made.entry(node.rsplit(' ').next().unwrap().to_owned()).or_insert(0) += 1;
     }
     assert!(made.values().all(|times| *times == 1), "{made:?}");
-}
-
-/// A package of a ResNet-20 with arbitrary weights, quantised; `None` without ONNX Runtime.
-fn quantised(folder: &Path, format: Format) -> Option<(Quantised, Package, DataSource)> {
-    let checkpoint = write_checkpoint(folder, "resnet20");
-    let (fit, calibration) = (write_pictures(folder, 120, 7), write_pictures(folder, 800, 6));
-    let scores: Vec<ScoreName> = ["energy", "mahalanobis", "local_norm_mean"].map(|name| name.parse().unwrap()).into();
-    let export_options = ExportOptions {
-        calibration: Some(calibration.clone()),
-        fit: Some(fit.clone()),
-        scores: scores.clone(),
-        ..ExportOptions::default()
-    };
-    let (from, out) = (folder.join("fp32"), folder.join("quantised"));
-    export(&checkpoint, &from, &export_options).unwrap();
-    let options = QuantizeOptions {
-        format,
-        calibration: calibration.clone(),
-        half: Half::Validation,
-        fit: Some(fit),
-        range_pictures: 64,
-        ranges: RangeRule::default(),
-        scores: Vec::new(),
-        target: None,
-        force: false,
-    };
-    let done = quantize(&from, &out, &options).unwrap();
-    let package = Package::open(&out).unwrap();
-    assert_eq!(package.calibration.scores.keys().copied().collect::<Vec<_>>(), {
-        let mut scores = scores;
-        scores.sort();
-        scores
-    });
-    let again = quantize(&out, &folder.join("again"), &options).unwrap_err().to_string();
-    assert!(again.contains("already"), "{again}");
-    Some((done, package, calibration))
-}
-
-#[test]
-fn a_quantised_package_opens_tells_its_format_and_keeps_its_false_alarm_rate_on_other_pictures() {
-    if !runtime_is_there() {
-        return eprintln!("passed over: no ONNX Runtime");
-    }
-    for (format, precision) in [
-        (Format::Int8(Layout::Cpu), Precision::Int8),
-        (Format::Int8(Layout::Tensorrt), Precision::Int8),
-        (Format::Fp16, Precision::Fp16),
-    ] {
-        let folder = tempfile::tempdir().unwrap();
-        let Some((done, package, pictures)) = quantised(folder.path(), format) else { return };
-        assert_eq!((done.layers, done.left.len()), (21, 0), "{format:?}");
-        let smaller = 2 * done.bytes[1] < done.bytes[0] + 60_000;
-        assert_eq!(smaller, format != Format::Int8(Layout::Tensorrt), "{format:?}: {:?}", done.bytes);
-        let limit = if precision == Precision::Int8 { 0.15 } else { 0.005 };
-        assert!(done.difference.features < limit, "{format:?}: {:?}", done.difference);
-        let mut network = Network::open(&package, &[ExecutionProvider::Cpu]).unwrap();
-        assert_eq!((network.precision(), package.calibration.precision.as_str()), (precision, precision.as_str()));
-        let told = package.manifest.provenance[PROVENANCE].as_table().unwrap();
-        assert_eq!(told["precision"].as_str(), Some(precision.as_str()));
-        assert_eq!(
-            told["from"]["package"].as_str(),
-            Some(Package::open(&folder.path().join("fp32")).unwrap().id.as_str())
-        );
-        keeps_its_rate(&package, &mut network, &pictures);
-    }
-}
-
-/// Judges the pictures of odd index; those of even index set the thresholds.
-fn keeps_its_rate(package: &Package, network: &mut Network, source: &DataSource) {
-    let pictures = Pictures::unlabelled(source).unwrap();
-    let indices = Half::Test.indices(pictures.len());
-    let names: Vec<ScoreName> = package.calibration.scores.keys().copied().collect();
-    let mut scorers = Scorers::new(&names, &package.model()).unwrap();
-    let mut preprocessor = Preprocessor::new(&package.manifest.input).unwrap();
-    let batch = pictures.batch(&indices, &mut preprocessor, package.manifest.input.chw()).unwrap();
-    let mut flagged = vec![0; names.len()];
-    for image in network.run(batch.view()).unwrap().images() {
-        for ((name, score), flagged) in names.iter().zip(scorers.score(&image)).zip(&mut flagged) {
-            *flagged += usize::from(package.calibration.scores[name].judge(*score, None).flag);
-        }
-    }
-    for (name, flagged) in names.iter().zip(flagged) {
-        let calibration = &package.calibration.scores[name];
-        let n = calibration.all.scores().len();
-        let (low, high) = beta_binomial_interval(n, calibration.target, indices.len(), 0.999).unwrap();
-        assert!((low..=high).contains(&flagged), "{name}: {flagged} of {}, wanted {low} to {high}", indices.len());
-    }
-}
-
-#[test]
-fn integers_are_let_through_for_tensorrt_where_the_network_has_them() {
-    if !runtime_is_there() {
-        return eprintln!("passed over: no ONNX Runtime");
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let Some((_, package, _)) = quantised(folder.path(), Format::Int8(Layout::Tensorrt)) else { return };
-    let mut options =
-        NetworkOptions { execution_providers: vec![ExecutionProvider::TensorRt], ..NetworkOptions::default() };
-    options.provider_options.tensorrt.precision = Precision::Int8;
-    let error = Network::from_onnx(&package.model_onnx, &package.manifest, &options).err();
-    assert!(!matches!(error, Some(InferError::NotQuantised)), "{error:?}");
-    let original = Package::open(&folder.path().join("fp32")).unwrap();
-    let error = Network::from_onnx(&original.model_onnx, &original.manifest, &options).err();
-    assert!(matches!(error, Some(InferError::NotQuantised)), "{error:?}");
 }
