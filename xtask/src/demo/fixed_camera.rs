@@ -2,13 +2,17 @@
 //! and watches the second, into which foreign frames, black frames and a frozen picture are cut.
 //!
 //! Nothing is asserted here; what is flagged and what is not is printed as it is. Neighbouring frames of a clip are
-//! alike, so the calibration's guarantee does not hold for them, and a frozen picture of a known scene looks known.
+//! alike, so the calibration's guarantee does not hold for them. A frozen picture of a known scene looks known: no score flags it,
+//! and it is the health of the picture that makes its verdicts unsafe.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use oodwatch::health::Level;
+use oodwatch::verdict::Verdict;
 
-use super::judge::{Report, Share};
+use super::judge::Report;
 use super::monitor::Monitor;
 use super::picture::{self, Panel};
 use super::stream::{Kind, Stream, write_list};
@@ -43,12 +47,23 @@ pub(super) fn run(monitor: &Monitor, places: &Places) -> Result<()> {
     let report = Report::new(&stream, &watched)?;
     println!("{}", table(&[Column { name: "background loss", report: &report }]));
     for segment in report.segments.iter().filter(|segment| segment.kind == Kind::Unknown) {
-        let share = Share { flagged: segment.flagged, frames: segment.frames.len() };
-        println!("{}: {} of {} frames were flagged.", segment.name, share.flagged, share.frames);
+        let verdicts = watched.verdicts.get(segment.frames.clone()).unwrap_or_default();
+        println!("{}", in_words(&segment.name, segment.flagged, verdicts));
     }
     let title = "A fixed camera, calibrated on the first half of its clip";
     let panel = Panel { heading: "Second half, with disturbances cut in".to_owned(), verdicts: &watched.verdicts };
     picture::draw(&places.out.join("fixed-camera.png"), title, &stream, &[panel])
+}
+
+/// What was said of a disturbance: by the score, and in all.
+fn in_words(name: &str, flagged: usize, verdicts: &[Verdict]) -> String {
+    let not_safe = verdicts.iter().filter(|verdict| !verdict.safe);
+    let errors = not_safe.clone().flat_map(|verdict| &verdict.health).filter(|finding| finding.level == Level::Error);
+    let kinds: BTreeSet<String> = errors.map(|finding| serde_json::json!(finding.kind).to_string()).collect();
+    let health =
+        if kinds.is_empty() { String::new() } else { format!(" (health: {})", Vec::from_iter(kinds).join(", ")) };
+    let frames = verdicts.len();
+    format!("{name}: {flagged} of {frames} frames were flagged, {} were not safe{health}.", not_safe.count())
 }
 
 /// The second half of the clip in four pieces, and a disturbance between each two. The picture that freezes is the
