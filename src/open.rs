@@ -136,11 +136,11 @@ pub fn open_to_calibrate(package: &mut Package, config: &ModelConfig, cameras: u
         Precision::Fp32 => package.golden.tolerance.min(GOLDEN_TOLERANCE),
         Precision::Fp16 | Precision::Int8 => package.golden.tolerance,
     };
-    let widest = config.network_options(cameras).precision().widest_tolerance();
+    let widest = config.network_options(cameras).precision().widest_tolerance(package.golden.measure);
     package.golden.tolerance = widest.unwrap_or(own);
     let opened = open_for(package, config, cameras, &[])?;
     if let Some(widest) = widest {
-        package.golden.tolerance = (2.0 * opened.self_test.largest_deviation).clamp(own.min(widest), widest);
+        package.golden.tolerance = (2.0 * opened.self_test.largest_deviation).clamp(GOLDEN_TOLERANCE, widest);
     }
     Ok(opened)
 }

@@ -149,16 +149,18 @@ impl Comparison<'_> {
         &mut self,
         what: &str,
         got: &[f32],
-        want: impl Iterator<Item = &'v f32>,
+        want: impl Iterator<Item = &'v f32> + Clone,
     ) -> Result<(), SelfTestError> {
         let tolerance = self.golden.tolerance;
-        let mut pairs = got.iter().copied().zip(want.skip(self.input * got.len()).copied());
+        let of_input = want.clone().skip(self.input * got.len());
+        let mut pairs = got.iter().copied().zip(of_input.copied());
         match self.golden.measure {
             Measure::Value => pairs.try_for_each(|pair| self.value(what, pair, tolerance)),
             Measure::RootMeanSquare => {
-                let what = format!("{what} (root mean square of the difference beside 1 + that of the values)");
-                let pairs: Vec<(f32, f32)> = pairs.collect();
-                self.value(&what, (relative_root_mean_square(&pairs), 0.0), tolerance)
+                let what = format!("{what} (root mean square of the difference, by that of all golden values)");
+                let difference = root_mean_square(pairs.map(|(got, want)| f64::from(got) - f64::from(want)));
+                let relative = difference / root_mean_square(want.map(|want| f64::from(*want))).max(f64::MIN_POSITIVE);
+                self.value(&what, (relative as f32, 0.0), tolerance)
             }
         }
     }
@@ -198,11 +200,9 @@ fn agrees(got: f32, want: f32, tolerance: f32) -> bool {
     want.is_finite() && (got - want).abs() <= tolerance * (1.0 + want.abs())
 }
 
-/// Root mean square of got - want, over 1 + that of want.
-fn relative_root_mean_square(pairs: &[(f32, f32)]) -> f32 {
-    let root = |squares: f64| (squares / pairs.len().max(1) as f64).sqrt();
-    let difference = root(pairs.iter().map(|(got, want)| f64::from(got - want).powi(2)).sum());
-    (difference / (1.0 + root(pairs.iter().map(|(_, want)| f64::from(*want).powi(2)).sum()))) as f32
+fn root_mean_square(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0_u32), |(sum, count), value| (sum + value * value, count + 1));
+    (sum / f64::from(count.max(1))).sqrt()
 }
 
 #[cfg(test)]
@@ -211,11 +211,10 @@ mod tests {
 
     #[test]
     fn a_root_mean_square_forgives_one_value_and_neither_many_nor_one_that_is_no_number() {
-        let pairs = |off: usize, by: f32| (0..100).map(|at| (if at < off { 3.0 + by } else { 3.0 }, 3.0)).collect();
-        let of = |pairs: Vec<(f32, f32)>| relative_root_mean_square(&pairs);
-        // sqrt(1 * 2^2 / 100) / (1 + 3), and with all 100 of them.
-        assert!((of(pairs(1, 2.0)) - 0.05).abs() < 1e-6 && (of(pairs(100, 2.0)) - 0.5).abs() < 1e-6);
-        assert!(of(pairs(1, f32::NAN)).is_nan() && of(pairs(1, f32::INFINITY)).is_infinite());
+        let of = |off: usize, by: f64| root_mean_square((0..100).map(|at| if at < off { by } else { 0.0 }));
+        assert!((of(1, 2.0) - 0.2).abs() < 1e-9 && (of(100, 2.0) - 2.0).abs() < 1e-9);
+        assert!(of(1, f64::NAN).is_nan() && of(1, f64::INFINITY).is_infinite());
+        assert_eq!(root_mean_square(std::iter::empty()), 0.0);
     }
 
     #[test]

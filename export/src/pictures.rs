@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use image::RgbImage;
 use ndarray::Array4;
 use oodwatch::decode::{Content, DecodeError, decode};
+use oodwatch::package::{Manifest, Resize};
 use oodwatch::preprocess::{PreprocessError, Preprocessor};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -61,6 +62,20 @@ pub enum PictureError {
         /// Why.
         source: std::io::Error,
     },
+    /// The package wants pictures stretched.
+    #[error(
+        "pictures: the package wants pictures stretched (input.resize), and folders with a label each are read with their centre cut out; \
+         name a set in CIFAR's layout"
+    )]
+    Stretched,
+    /// The labels are not those of the package.
+    #[error("pictures: the classes of the set are {found}; the package has {wanted}")]
+    Classes {
+        /// Of the set, in order.
+        found: String,
+        /// Of the package, in order.
+        wanted: String,
+    },
     /// A folder without pictures.
     #[error("pictures: {path}: no file in this folder or below ends like a picture (png, jpg, webp, ...)", path = path.display())]
     None {
@@ -109,6 +124,30 @@ impl Pictures {
     /// [`PictureError::Data`].
     pub fn labelled(source: &DataSource, height: usize, width: usize) -> Result<Self, PictureError> {
         Ok(Self::Labelled(Dataset::open(source, height, width)?))
+    }
+
+    /// A set with labels, as a package wants its pictures.
+    ///
+    /// # Errors
+    /// As [`Self::labelled`]; a package that stretches pictures, which those of folders with labels are not, or that has the set's classes
+    /// in another order, or another number of them. Where names differ altogether, the order is believed.
+    pub fn labelled_of(source: &DataSource, manifest: &Manifest) -> Result<Self, PictureError> {
+        let [_, height, width] = manifest.input.chw();
+        if matches!(source, DataSource::Folder(_)) && manifest.input.resize != Resize::CenterCrop {
+            return Err(PictureError::Stretched);
+        }
+        let set = Dataset::open(source, height, width)?;
+        let sorted = |names: &[String]| {
+            let mut names = names.to_vec();
+            names.sort();
+            names
+        };
+        let (found, wanted) = (&set.class_names, &manifest.classes);
+        let known = !found.is_empty();
+        if known && (found.len() != wanted.len() || found != wanted && sorted(found) == sorted(wanted)) {
+            return Err(PictureError::Classes { found: found.join(", "), wanted: wanted.join(", ") });
+        }
+        Ok(Self::Labelled(set))
     }
 
     /// A set whose classes do not matter; folders may be nested in any way.

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 use std::process;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
@@ -44,8 +44,8 @@ pub struct Reporter {
 /// The part of a verdict that is new.
 pub(super) struct Spoken {
     pub(super) decision: Decision,
-    /// Number and capture time of the frame, the latter on the wall and on the clock of its age.
-    pub(super) frame: Option<(u64, Timestamp, Instant)>,
+    /// Number, capture time and age of the frame. The age is the one that was decided on, so that it never contradicts the state.
+    pub(super) frame: Option<(u64, Timestamp, Duration)>,
     /// The most probable class with its probability, and what the score says.
     pub(super) judged: Option<(Option<(usize, f32)>, Judgement)>,
     /// What is wrong with the picture.
@@ -135,7 +135,7 @@ impl Reporter {
         verdict.alive = self.alive;
         verdict.frame = frame.map(|(index, _, _)| index);
         put(&mut verdict.captured_at, frame.map(|(_, at, _)| at), |text, at| write!(text, "{at:.3}"));
-        verdict.age_ms = frame.map(|(_, _, taken)| milliseconds(taken.elapsed()));
+        verdict.age_ms = frame.map(|(_, _, age)| milliseconds(age));
         verdict.safe = decision.is_safe();
         verdict.state = decision.state;
         verdict.reasons = decision.reasons;

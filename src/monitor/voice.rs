@@ -170,7 +170,7 @@ impl Voice {
         self.summary.late += u64::from(age > self.machine.deadline());
         self.handover.put_down();
         let stages = report::stages(decode_time, health_time, &timings, deciding.elapsed());
-        let about = Some((origin.index, origin.captured_at, origin.taken));
+        let about = Some((origin.index, origin.captured_at, age));
         let reading = self.machine.reading();
         self.speak(
             Spoken { decision, frame: about, judged: Some((top_class, judgement)), health, reading, stages },

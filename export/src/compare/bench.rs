@@ -49,8 +49,7 @@ pub(super) fn compare(config: &CompareConfig) -> Result<Comparison, CompareError
     let mut counts = Vec::new();
     let mut reports: Vec<PackageReport> = Vec::new();
     for (named, package) in config.packages.iter().zip(&packages) {
-        let [_, height, width] = package.manifest.input.chw();
-        let id = Set::new(config, "id", None, Pictures::labelled(&config.id, height, width)?)?;
+        let id = Set::new(config, "id", None, Pictures::labelled_of(&config.id, &package.manifest)?)?;
         let mut bench = Bench::open(named, package, &scores)?;
         let known = bench.judge(&id)?;
         let mut strange = Vec::new();
@@ -163,7 +162,7 @@ fn outcome(
     };
     let detections = strange.iter().map(of_set).collect::<Result<_, CompareError>>()?;
     let flagged = |threshold: f32| {
-        let flagged = id.iter().filter(|score| score.is_nan() || **score > threshold).count();
+        let flagged = id.iter().filter(|score| !score.is_finite() || **score > threshold).count();
         Alarms { threshold, flagged, rate: share(flagged as f64, id.len() as f64) }
     };
     let own = &package.calibration.scores[&score];

@@ -93,7 +93,7 @@ fn fit(
 ) -> Result<Fitted, ExportError> {
     let manifest = subject.manifest;
     let [_, height, width] = manifest.input.chw();
-    let pictures = Pictures::labelled(source, height, width)?;
+    let pictures = Pictures::labelled_of(source, manifest)?;
     let bar = progress::bar(pictures.len(), "fit".into());
     let origin = super::origin(source, crate::pictures::Half::All);
     let task = FitTask {

@@ -43,6 +43,11 @@ pub enum QuantizeError {
         /// Its number format.
         found: Precision,
     },
+    /// The package promises nothing that could be kept.
+    #[error(
+        "quantize: the package is not calibrated; calibrate it first, or name scores (--score) and a --false-alarm-rate"
+    )]
+    NotCalibrated,
     /// The network has no layer that could be quantised.
     #[error(
         "quantize: no Conv, Gemm or MatMul with stored f32 weights has another one behind it; the last layers stay in f32, so nothing \

@@ -98,8 +98,16 @@ pub fn quantize(from: &Path, out: &Path, options: &QuantizeOptions) -> Result<Qu
     if found != Precision::Fp32 {
         return Err(QuantizeError::Quantised { found });
     }
+    if package.calibration.scores.is_empty() && (options.scores.is_empty() || options.target.is_none()) {
+        return Err(QuantizeError::NotCalibrated);
+    }
     tell_what_is_lost(&package);
     let fit = options.fit.clone().or_else(|| trained_on(&package.manifest)).ok_or(QuantizeError::NoFit)?;
+    if fit == options.calibration {
+        log::warn!(
+            "quantize: the same pictures give ranges, fit scores and set thresholds; the rate on others will be higher"
+        );
+    }
     let written = written(&package, &fit, options)?;
 
     let pictures = Pictures::unlabelled(&options.calibration)?;

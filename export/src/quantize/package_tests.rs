@@ -9,6 +9,9 @@ use super::tests::runtime_is_there;
 use super::*;
 use crate::package::{ExportOptions, export};
 use crate::trained::fixture::{write_checkpoint, write_pictures};
+use ndarray::Axis;
+use oodwatch::package::{Golden, Measure};
+use oodwatch::self_test;
 
 /// A package of a ResNet-20 with arbitrary weights, quantised; `None` without ONNX Runtime.
 fn quantised(folder: &Path, format: Format) -> Option<(Quantised, Package, DataSource)> {
@@ -72,6 +75,36 @@ fn a_quantised_package_opens_tells_its_format_and_keeps_its_false_alarm_rate_on_
             Some(Package::open(&folder.path().join("fp32")).unwrap().id.as_str())
         );
         keeps_its_rate(&package, &mut network, &pictures);
+    }
+}
+
+#[test]
+fn a_network_that_computes_something_else_fails_its_self_test() {
+    if !runtime_is_there() {
+        return eprintln!("passed over: no ONNX Runtime");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let Some((_, package, _)) = quantised(folder.path(), Format::Int8(Layout::Cpu)) else { return };
+    let mut network = Network::open(&package, &[ExecutionProvider::Cpu]).unwrap();
+    let mut problem = |golden: &Golden| match self_test::run(&mut network, golden, &package.model(), None) {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    };
+    assert_eq!(problem(&package.golden), "");
+    assert!(package.golden.tolerance < 0.25 && package.golden.measure == Measure::RootMeanSquare);
+    // Red and blue exchanged.
+    let mut exchanged = package.golden.clone();
+    exchanged.inputs.invert_axis(Axis(1));
+    assert!(problem(&exchanged).contains("root mean square"), "{}", problem(&exchanged));
+    // One output too large by half, all others as they should be.
+    for output in ["features", "logits", "local_logits"] {
+        let mut larger = package.golden.clone();
+        match output {
+            "features" => larger.features *= 1.5,
+            "logits" => larger.logits *= 1.5,
+            _ => *larger.local_logits.as_mut().unwrap() *= 1.5,
+        }
+        assert!(problem(&larger).contains(output), "{output}: {}", problem(&larger));
     }
 }
 

@@ -116,10 +116,10 @@ pub(super) fn golden(
     let inputs = synthetic::inputs(&manifest.input, GOLDEN).map_err(PictureError::from)?;
     let outputs = network.run(inputs.view())?;
     let precision = network.precision();
-    let widest = precision.widest_tolerance().unwrap_or(GOLDEN_TOLERANCE);
-    let mut golden = Golden::new(inputs, outputs, widest, manifest, calibration)?;
+    let measure = if precision == Precision::Int8 { Measure::RootMeanSquare } else { Measure::Value };
+    let widest = precision.widest_tolerance(measure).unwrap_or(GOLDEN_TOLERANCE);
+    let mut golden = Golden { measure, ..Golden::new(inputs, outputs, widest, manifest, calibration)? };
     let mut other = if precision == Precision::Int8 {
-        golden.measure = Measure::RootMeanSquare;
         Network::from_onnx(onnx, manifest, &NetworkOptions { as_written: true, ..on_cpu() })?
     } else {
         Network::from_onnx(&package.model_onnx, manifest, &on_cpu())?

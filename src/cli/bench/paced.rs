@@ -42,7 +42,16 @@ pub(super) fn run(model: ModelConfig, size: (u32, u32), rate: f64, minutes: f64)
     let reading = thread::spawn(move || read(&verdicts));
     let orders = Orders::default();
     stop_by_signals(&orders.stop)?;
-    let ended = monitor.run(vec![camera], Limits { max_frames: Some(frames), duration: None }, &orders)?;
+    let limits = Limits { max_frames: Some(frames), duration: None };
+    let mut ended =
+        monitor.run(vec![camera], limits, &orders).inspect_err(|_| crate::cli::exit::leave_threads_behind())?;
+    if ended.iter().any(|ended| ended.left_behind) {
+        crate::cli::exit::leave_threads_behind();
+        bail!("a frame was still in the network when the run was over; nothing is reported of it");
+    }
+    if let Some(failure) = ended.iter_mut().find_map(|ended| ended.failure.take()) {
+        return Err(failure.into());
+    }
     let summary = Summary::total(ended.iter().map(|ended| &ended.summary));
     let laps = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     let counted = summary.judged + summary.dropped + summary.bad;
