@@ -24,7 +24,7 @@ pub enum Measure {
     /// Every value.
     #[default]
     Value,
-    /// The root mean square of an input's differences. A value that two implementations of a quantised network round to
+    /// The root mean square of an input's differences, by that of all golden values of the output. A value that two implementations of a quantised network round to
     /// neighbouring steps changes whatever is computed of it: single values are far off then, though both are right. A score is
     /// such a value, so scores are computed of the golden outputs, and held to [`GOLDEN_TOLERANCE`].
     RootMeanSquare,
