@@ -1,6 +1,7 @@
 //! The command line: its arguments, and one module per command.
 
 mod adopt;
+mod allocator;
 mod bench;
 mod build_engine;
 mod calibrate;

@@ -14,6 +14,7 @@ use oodwatch::sink::Sinks;
 use oodwatch::source::{self, Source};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use super::allocator;
 use super::exit::{self, CliError};
 use super::lines;
 use super::process::{PidFile, RESET, SELF_TEST};
@@ -50,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let config = Config::load(&arguments.config)?;
     // Before there is another thread: each takes after the one that starts it.
     config.schedule.apply()?;
-    let opened = open::open_cameras(&config)?;
+    let opened = allocator::while_opening(|| open::open_cameras(&config))?;
     let sources = open_sources(&config)?;
     let started = Instant::now();
     let watch = Watch::start(&config.board)?;

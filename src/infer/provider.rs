@@ -67,7 +67,8 @@ impl ExecutionProvider {
         }
         let tables = &options.provider_options;
         Ok(match self {
-            Self::Cpu => ep::CPU::default().build(),
+            // With the arena, each run finds its memory where the last one left it instead of asking the allocator for it.
+            Self::Cpu => ep::CPU::default().with_arena_allocator(true).build(),
             Self::Xnnpack => told(ep::XNNPACK::default(), tables.xnnpack.key_values(threads)).build(),
             Self::Cuda => told(ep::CUDA::default(), tables.cuda.key_values()).build(),
             Self::TensorRt => told(ep::TensorRT::default(), tables.tensorrt.key_values(shapes, engines)).build(),

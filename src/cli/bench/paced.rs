@@ -21,6 +21,7 @@ use oodwatch::source::{Frame, ImagesConfig, Live, Pool, Source, SourceConfig, So
 use oodwatch::verdict::Verdict;
 
 use super::{WARM_UP_FRAMES, lines, quantile, row};
+use crate::cli::allocator;
 use crate::cli::run::stop_by_signals;
 
 /// Different pictures, by turns.
@@ -32,7 +33,7 @@ const STAGES: [&str; 7] = ["handover", "decode", "health", "preprocess", "infer"
 pub(super) fn run(model: ModelConfig, size: (u32, u32), rate: f64, minutes: f64) -> anyhow::Result<()> {
     let frames = (60.0 * minutes * rate).ceil() as u64;
     let config = config(model)?;
-    let opened = open::open_cameras(&config)?;
+    let opened = allocator::while_opening(|| open::open_cameras(&config))?;
     let Some(by) = opened.of_cameras().next() else { bail!("no camera was opened") };
     let source = Box::new(Paced::new(size, rate)?);
     let camera = Camera::new(source, &config.camera[0], &config, by, &Reporter::new_run_id())?;
