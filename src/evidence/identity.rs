@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::EvidenceError;
 use crate::config::{CameraConfig, Config};
-use crate::infer::runtime;
+use crate::infer::{precision_of, runtime};
 use crate::open::CalibratedPackage;
 use crate::package::{MANIFEST_FILE, Package, sha256_hex};
 use crate::view::ViewConfig;
@@ -90,8 +90,8 @@ impl Identity {
         let config_bytes = read.map_err(|source| EvidenceError::Read { path: config_path.into(), source })?;
         let mut package_files = package.manifest.files.clone();
         package_files.insert(MANIFEST_FILE.into(), package.id.clone());
-        let asked = || config.model.network_options(config.camera.len()).precision();
-        let precision = by.map_or_else(asked, |by| by.precision);
+        let options = config.model.network_options(config.camera.len());
+        let precision = by.map_or_else(|| precision_of(&options, &package.model_onnx), |by| by.precision);
         Ok(Self {
             program: env!("CARGO_PKG_VERSION"),
             program_sha256: fs::read("/proc/self/exe").ok().map(|bytes| sha256_hex(&bytes)),

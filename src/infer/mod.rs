@@ -246,10 +246,7 @@ impl Network {
 
     /// Number format that it runs in: the one that its provider was told, or where that is `fp32`, the file's own.
     pub fn precision(&self) -> Precision {
-        match self.options.precision() {
-            Precision::Fp32 => self.own_precision,
-            told => told,
-        }
+        told_or_own(&self.options, self.own_precision)
     }
 
     /// How it was asked to run.
@@ -353,6 +350,18 @@ fn commit(mut builder: SessionBuilder, onnx: &[u8], options: &NetworkOptions) ->
         }
         _ => InferError::Model(source),
     })
+}
+
+/// Number format that a network would run in: as [`Network::precision`] of one that is open.
+pub fn precision_of(options: &NetworkOptions, onnx: &[u8]) -> Precision {
+    told_or_own(options, own_precision(onnx))
+}
+
+fn told_or_own(options: &NetworkOptions, own: Precision) -> Precision {
+    match options.precision() {
+        Precision::Fp32 => own,
+        told => told,
+    }
 }
 
 /// The number format that a file is written in: integers where it says so by QuantizeLinear and DequantizeLinear, halves where its

@@ -120,6 +120,13 @@ impl Comparison {
             Half::All => "all pictures",
         };
         line(text, format!("Pictures: {half} of each set; ID {}\n", self.id.pictures));
+        if self.half != Half::Test {
+            line(
+                text,
+                "The packages' thresholds may have been set on some of these pictures (`export` and `quantize` take the validation \
+                half): on those, a rate of false alarms shows nothing.\n",
+            );
+        }
         row(text, ["package", "number format", "model.onnx, bytes", "ID accuracy, %"]);
         rule(text, 2, 2);
         for package in &self.packages {

@@ -49,6 +49,9 @@ fn a_rate_outside_of_what_a_right_threshold_makes_has_a_star() {
     let text = comparison.markdown();
     assert!(text.contains("makes 3.20 to 7.00 % in 95 of 100 cases"), "{text}");
     assert!(text.contains("| energy | 9.00 [7.30, 10.95] * | 5.00 [3.73, 6.54] | 6.00 [4.61, 7.66] |"), "{text}");
+    assert!(!text.contains("shows nothing"), "{text}");
+    let on_validation = Comparison { half: Half::Validation, ..comparison };
+    assert!(on_validation.markdown().contains("a rate of false alarms shows nothing"));
     assert!(text.contains("| energy | 91.00 | 91.00 |") && text.contains("| energy | INT8 | 40.00 |"), "{text}");
 }
 

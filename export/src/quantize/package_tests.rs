@@ -1,7 +1,7 @@
 //! Packages from end to end. They need ONNX Runtime and are passed over without, unless everything is required.
 
 use oodwatch::calibrate::beta_binomial_interval;
-use oodwatch::infer::{ExecutionProvider, InferError, NetworkOptions};
+use oodwatch::infer::{ExecutionProvider, InferError, NetworkOptions, precision_of};
 use oodwatch::preprocess::Preprocessor;
 use oodwatch::score::Scorers;
 
@@ -68,6 +68,7 @@ fn a_quantised_package_opens_tells_its_format_and_keeps_its_false_alarm_rate_on_
         assert!(done.difference.features < limit, "{format:?}: {:?}", done.difference);
         let mut network = Network::open(&package, &[ExecutionProvider::Cpu]).unwrap();
         assert_eq!((network.precision(), package.calibration.precision.as_str()), (precision, precision.as_str()));
+        assert_eq!(precision_of(network.options(), &package.model_onnx), precision);
         let told = package.manifest.provenance[PROVENANCE].as_table().unwrap();
         assert_eq!(told["precision"].as_str(), Some(precision.as_str()));
         assert_eq!(
