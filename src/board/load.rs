@@ -1,8 +1,15 @@
-//! How busy the GPU is, and how much memory is left.
+//! How busy the GPU is, how much memory is left, and what the board draws.
 
 use std::fmt;
 
 use super::Root;
+use super::thermal::HWMON;
+
+/// The chip that measures voltages and currents on Jetsons, and how many rails each has.
+const POWER_CHIP: &str = "ina3221";
+const RAILS: u32 = 3;
+/// Rate of the memory's clock, in Hz, which only root may read.
+const MEMORY_CLOCK: &str = "/sys/kernel/debug/bpmp/debug/clk/emc/rate";
 
 /// Where devices with clocks of their own are listed.
 const DEVFREQ: &str = "/sys/class/devfreq";
@@ -32,17 +39,35 @@ impl fmt::Display for Gpu {
 }
 
 /// Main memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Memory {
     /// All of it, in KiB.
     pub total_kib: u64,
     /// What a program could get without swapping, in KiB.
     pub available_kib: u64,
+    /// Its clock (EMC), in MHz; none where it cannot be read.
+    pub clock_mhz: Option<f32>,
 }
 
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {} MiB memory available", self.available_kib >> 10, self.total_kib >> 10)
+        write!(f, "{} of {} MiB memory available", self.available_kib >> 10, self.total_kib >> 10)?;
+        self.clock_mhz.map_or(Ok(()), |clock| write!(f, ", its clock at {clock:.0} MHz"))
+    }
+}
+
+/// A supply whose power is measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rail {
+    /// What the board calls it: `VDD_IN` is all of it.
+    pub name: String,
+    /// What is drawn, in watts.
+    pub power_w: f32,
+}
+
+impl fmt::Display for Rail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:.1} W", self.name, self.power_w)
     }
 }
 
@@ -73,5 +98,21 @@ pub(super) fn memory(root: &Root) -> Option<Memory> {
     let kib = |key: &str| {
         text.lines().find_map(|line| line.strip_prefix(key))?.trim_end_matches("kB").trim().parse::<u64>().ok()
     };
-    Some(Memory { total_kib: kib("MemTotal:")?, available_kib: kib("MemAvailable:")? })
+    let clock_mhz = root.number::<f32>(MEMORY_CLOCK).map(|hertz| hertz / 1e6);
+    Some(Memory { total_kib: kib("MemTotal:")?, available_kib: kib("MemAvailable:")?, clock_mhz })
+}
+
+/// The rails of all chips that measure some, in their order.
+pub(super) fn rails(root: &Root) -> Vec<Rail> {
+    let chips = root.names(HWMON, "hwmon").into_iter().map(|name| format!("{HWMON}/{name}"));
+    let chips = chips.filter(|folder| root.text(&format!("{folder}/name")).as_deref() == Some(POWER_CHIP));
+    chips.flat_map(|folder| (1..=RAILS).filter_map(move |number| rail(root, &folder, number))).collect()
+}
+
+/// None of a rail that is switched off, or goes nowhere.
+fn rail(root: &Root, folder: &str, number: u32) -> Option<Rail> {
+    let name = root.text(&format!("{folder}/in{number}_label"))?;
+    let millivolts: f32 = root.number(&format!("{folder}/in{number}_input"))?;
+    let milliamperes: f32 = root.number(&format!("{folder}/curr{number}_input"))?;
+    (name != "NC").then_some(Rail { name, power_w: millivolts * milliamperes / 1e6 })
 }

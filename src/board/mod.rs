@@ -20,7 +20,7 @@ use std::fmt;
 
 pub use config::{BoardConfig, Throttling};
 pub use identity::L4t;
-pub use load::{Gpu, Memory};
+pub use load::{Gpu, Memory, Rail};
 pub use power::{Clocks, PowerMode};
 pub use root::Root;
 pub use thermal::{Cooling, Thermal, Zone};
@@ -41,6 +41,8 @@ pub struct Board {
     pub gpu: Option<Gpu>,
     /// Main memory, which on a Jetson is the GPU's too.
     pub memory: Option<Memory>,
+    /// What its supplies give.
+    pub rails: Vec<Rail>,
     /// Temperatures, and what is done about them.
     pub thermal: Thermal,
 }
@@ -55,6 +57,7 @@ impl Board {
             clocks: power::clocks(root),
             gpu: load::gpu(root),
             memory: load::memory(root),
+            rails: load::rails(root),
             thermal: Thermal::read(root),
         }
     }
@@ -77,14 +80,10 @@ impl Board {
 
     /// How it is at the moment.
     pub fn condition(&self) -> String {
-        let hottest = self.thermal.hottest().map(ToString::to_string);
-        let parts = [
-            self.gpu.as_ref().map(ToString::to_string),
-            self.memory.as_ref().map(ToString::to_string),
-            hottest,
-            self.thermal.told(),
-        ];
-        join(parts)
+        let parts = [self.gpu.as_ref().map(ToString::to_string), self.memory.as_ref().map(ToString::to_string)];
+        let rails = self.rails.iter().map(|rail| Some(rail.to_string()));
+        let heat = [self.thermal.hottest().map(ToString::to_string), self.thermal.told()];
+        join(parts.into_iter().chain(rails).chain(heat))
     }
 }
 

@@ -46,7 +46,8 @@ fn an_orin_says_what_it_is_and_how() {
     );
     assert_eq!(
         board.condition(),
-        "GPU 44 % at 612 MHz, 3072 of 7620 MiB memory available, hottest 53.1 C (tj-thermal), not throttled, slowed down \
+        "GPU 44 % at 612 MHz, 3072 of 7620 MiB memory available, its clock at 3199 MHz, VDD_IN 7.6 W, VDD_CPU_GPU_CV 2.1 W, \
+         hottest 53.1 C (tj-thermal), not throttled, slowed down \
          by its supply 7 times since its start"
     );
 }

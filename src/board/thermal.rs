@@ -6,7 +6,7 @@ use super::load::is_gpu;
 use super::{Celsius, Root};
 
 const FOLDER: &str = "/sys/class/thermal";
-const HWMON: &str = "/sys/class/hwmon";
+pub(super) const HWMON: &str = "/sys/class/hwmon";
 /// What counts over-currents and too low voltages.
 const OVER_CURRENT: &str = "soctherm_oc";
 
