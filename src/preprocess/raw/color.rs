@@ -51,18 +51,11 @@ fn rgb_gains(format: PixelFormat, encoding: Encoding) -> [[f64; 4]; 3] {
 }
 
 vectorised! {
-    /// A row of one channel of the network's input from the three rows of components, less what exceeds the gamut, if anything.
-    pub(super) fn finish(components: &[&[f32]; 3], excess: &[f32], channel: &Channel, output: &mut [f32]) -> () {
-        let Channel { gains: [first, second, third, offset], scale, shift } = *channel;
-        let [a, b, c] = components;
-        for (((output, a), b), c) in output.iter_mut().zip(*a).zip(*b).zip(*c) {
-            *output = first.mul_add(*a, second.mul_add(*b, third.mul_add(*c, offset)));
-        }
-        for (output, excess) in output.iter_mut().zip(excess) {
-            *output -= excess;
-        }
-        for output in output {
-            *output = output.clamp(0.0, 255.0).mul_add(scale, shift);
+    /// A row of one channel of the network's input from colours that may lie a little outside of those that there are.
+    pub(super) fn finish(colors: &[f32], channel: &Channel, output: &mut [f32]) -> () {
+        let Channel { scale, shift, .. } = *channel;
+        for (output, color) in output.iter_mut().zip(colors) {
+            *output = color.clamp(0.0, 255.0).mul_add(scale, shift);
         }
     }
 }

@@ -4,7 +4,7 @@
 //! 0.2 of 255 before that. Sums over [`MAX_ROWS`] rows are exact.
 
 use super::lines::Lines;
-use super::planes::{Phase, Plane};
+use super::planes::Plane;
 use super::vertical::Ramp;
 use crate::simd::vectorised;
 
@@ -61,34 +61,45 @@ impl Sums {
     pub(super) const NONE: Self = Self { sum: [[0; PAIRS]; 2], running: [[0; PAIRS]; 2] };
 }
 
-/// Reads the components of the pixels of a row from a column on; behind the end of the row its last ones, repeated.
-pub(super) fn read(pixels: &mut Pixels, lines: &[Lines], planes: &[&[u8]; 3], y: usize, column: usize) {
+/// Reads the components of the pixels of rows, the first of which is `y`, from a column on; behind the end of a row its last ones, repeated.
+pub(super) fn read(rows: &mut [Pixels], lines: &[Lines], planes: &[&[u8]; 3], y: usize, column: usize) {
     for (lines, bytes) in lines.iter().zip(planes) {
         let plane = lines.plane();
-        let (row, period) = (lines.row(bytes, y), plane.phases.len());
         let wanted = plane.bytes_of(column..column + COLUMNS);
-        if let Some(whole) = row.get(wanted.clone()) {
-            spread(whole, plane, pixels);
-            continue;
+        for (pixels, y) in rows.iter_mut().zip(y..) {
+            let row = lines.row(bytes, y);
+            match row.get(wanted.clone()) {
+                Some(whole) => spread(whole, plane, pixels),
+                None => spread(&repeated(&row[wanted.start..], plane.phases.len())[..wanted.len()], plane, pixels),
+            }
         }
-        let found = &row[wanted.start..];
-        let mut whole = [0; 3 * COLUMNS];
-        whole[..found.len()].copy_from_slice(found);
-        for place in found.len()..wanted.len() {
-            whole[place] = whole[place - period];
-        }
-        spread(&whole[..wanted.len()], plane, pixels);
     }
+}
+
+/// Bytes, and behind them the last ones, repeated with their period.
+fn repeated(found: &[u8], period: usize) -> [u8; 3 * COLUMNS] {
+    let mut whole = [0; 3 * COLUMNS];
+    whole[..found.len()].copy_from_slice(found);
+    for place in found.len()..whole.len() {
+        whole[place] = whole[place - period];
+    }
+    whole
 }
 
 vectorised! {
     /// Gives the bytes of [`COLUMNS`] pixels of a plane to those that they belong to.
     fn spread(bytes: &[u8], plane: &Plane, pixels: &mut Pixels) -> () {
-        match bytes.len() / PAIRS {
-            1 => spread_pairs::<1>(bytes, plane, pixels),
-            2 => spread_pairs::<2>(bytes, plane, pixels),
-            4 => spread_pairs::<4>(bytes, plane, pixels),
-            _ => spread_pairs::<6>(bytes, plane, pixels),
+        let [first, second, third] = pixels;
+        match (bytes.len() / PAIRS, plane.phases[0].component) {
+            (4, 0) => spread_fours::<0>(bytes, first, second, third),
+            (4, _) => spread_fours::<1>(bytes, first, second, third),
+            (2, 0) => spread_twos(bytes, first),
+            (2, 1) => spread_shared_twos(bytes, second, third),
+            (2, _) => spread_shared_twos(bytes, third, second),
+            (1, 1) => spread_shared_ones(bytes, second),
+            (1, _) => spread_shared_ones(bytes, third),
+            (_, 0) => spread_threes(bytes, first, second, third),
+            _ => spread_threes(bytes, third, second, first),
         }
     }
 
@@ -151,52 +162,78 @@ fn product(component: i16, factor: i16) -> i16 {
     (i32::from(component).wrapping_mul(i32::from(factor)) >> 16) as i16
 }
 
-/// [`spread`] of a plane with N bytes for each pair of pixels, by words of two bytes where there are any: those are taken apart by
-/// shifting alone. No closures: one that is not inlined is no vector.
+/// [`spread`] of pairs of luma bytes, between which lie those of chroma: words are taken apart by shifting alone. LUMA is the place of
+/// luma in a word.
 #[inline(always)]
-fn spread_pairs<const N: usize>(bytes: &[u8], plane: &Plane, pixels: &mut Pixels) {
-    let Some(pairs) = bytes.as_chunks::<N>().0.first_chunk::<PAIRS>() else { return };
-    let mask = 0xff << COMPONENT_BITS;
-    for place in (0..N).step_by(2) {
-        let (mut first, mut second) = ([0; PAIRS], [0; PAIRS]);
+fn spread_fours<const LUMA: usize>(bytes: &[u8], luma: &mut Halves, first: &mut Halves, second: &mut Halves) {
+    let Some(pairs) = bytes.as_chunks::<4>().0.first_chunk::<PAIRS>() else { return };
+    for lane in 0..PAIRS {
+        let pair = u32::from_le_bytes(pairs[lane]);
+        let words = [component_of::<LUMA>(pair as u16), component_of::<LUMA>((pair >> 16) as u16)];
+        [luma[0][lane], luma[1][lane]] = words;
+    }
+    for lane in 0..PAIRS {
+        let pair = u32::from_le_bytes(pairs[lane]);
+        first[0][lane] = other_of::<LUMA>(pair as u16);
+        second[0][lane] = other_of::<LUMA>((pair >> 16) as u16);
+    }
+    (first[1], second[1]) = (first[0], second[0]);
+}
+
+/// [`spread`] of a byte for each pixel.
+#[inline(always)]
+fn spread_twos(bytes: &[u8], [even, odd]: &mut Halves) {
+    let Some(pairs) = bytes.as_chunks::<2>().0.first_chunk::<PAIRS>() else { return };
+    for lane in 0..PAIRS {
+        let word = u16::from_le_bytes(pairs[lane]);
+        (even[lane], odd[lane]) = (component_of::<0>(word), component_of::<1>(word));
+    }
+}
+
+/// [`spread`] of two bytes for each pair of pixels.
+#[inline(always)]
+fn spread_shared_twos(bytes: &[u8], first: &mut Halves, second: &mut Halves) {
+    let Some(pairs) = bytes.as_chunks::<2>().0.first_chunk::<PAIRS>() else { return };
+    for lane in 0..PAIRS {
+        let word = u16::from_le_bytes(pairs[lane]);
+        (first[0][lane], second[0][lane]) = (component_of::<0>(word), component_of::<1>(word));
+    }
+    (first[1], second[1]) = (first[0], second[0]);
+}
+
+/// [`spread`] of a byte for each pair of pixels.
+#[inline(always)]
+fn spread_shared_ones(bytes: &[u8], component: &mut Halves) {
+    let Some(bytes) = bytes.first_chunk::<PAIRS>() else { return };
+    for lane in 0..PAIRS {
+        component[0][lane] = i16::from(bytes[lane]) << COMPONENT_BITS;
+    }
+    component[1] = component[0];
+}
+
+/// [`spread`] of three bytes for each pixel.
+#[inline(always)]
+fn spread_threes(bytes: &[u8], first: &mut Halves, second: &mut Halves, third: &mut Halves) {
+    let Some(pairs) = bytes.as_chunks::<6>().0.first_chunk::<PAIRS>() else { return };
+    for (place, component) in [first, second, third].into_iter().enumerate() {
         for lane in 0..PAIRS {
-            let word = word_at(&pairs[lane], place);
-            first[lane] = (word << COMPONENT_BITS & mask) as i16;
-            second[lane] = (word >> (8 - COMPONENT_BITS) & mask) as i16;
-        }
-        give(&first, place, plane, pixels);
-        if N > 1 {
-            give(&second, place + 1, plane, pixels);
+            component[0][lane] = i16::from(pairs[lane][place]) << COMPONENT_BITS;
+            component[1][lane] = i16::from(pairs[lane][place + 3]) << COMPONENT_BITS;
         }
     }
 }
 
-/// Two bytes from a place on, or one.
+/// The byte at a place of a word as a component.
 #[inline(always)]
-fn word_at<const N: usize>(bytes: &[u8; N], place: usize) -> u16 {
-    if let Some(four) = bytes.first_chunk::<4>().filter(|_| N == 4) {
-        (u32::from_le_bytes(*four) >> (8 * place)) as u16
-    } else if let Some(two) = bytes[place..].first_chunk::<2>() {
-        u16::from_le_bytes(*two)
-    } else {
-        u16::from(bytes[place])
-    }
+fn component_of<const PLACE: usize>(word: u16) -> i16 {
+    let mask = 0xff << COMPONENT_BITS;
+    if PLACE == 0 { (word << COMPONENT_BITS & mask) as i16 } else { (word >> (8 - COMPONENT_BITS) & mask) as i16 }
 }
 
-/// Gives one byte of each pair to its component and pixels.
+/// The other byte of a word.
 #[inline(always)]
-fn give(values: &[i16; PAIRS], place: usize, plane: &Plane, pixels: &mut Pixels) {
-    // A pair is one period, or two.
-    let (place, before) = if place < plane.phases.len() { (place, 0) } else { (place - plane.phases.len(), 1) };
-    let Phase { component, pixels: (first, count) } = plane.phases[place];
-    let [even, odd] = &mut pixels[component];
-    let first = before + first;
-    if first == 0 {
-        *even = *values;
-    }
-    if first + count == 2 {
-        *odd = *values;
-    }
+fn other_of<const PLACE: usize>(word: u16) -> i16 {
+    if PLACE == 0 { component_of::<1>(word) } else { component_of::<0>(word) }
 }
 
 #[cfg(test)]

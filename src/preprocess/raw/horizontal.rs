@@ -11,30 +11,43 @@ use crate::simd::vectorised;
 const LANES: usize = 8;
 /// The same for a period of 3.
 const LANES_OF_THREE: usize = 24;
+/// Numbers that are left of those; they lie beside each other, and adding up the ones of many outputs together is cheaper.
+const LEFT: usize = 4;
+
+/// What is left of the numbers of an output column.
+type Left = [f32; LEFT];
 
 /// For every output column its place in a row of a plane and the weights from there on.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Columns {
-    phases: &'static [Phase],
     starts: Vec<usize>,
     /// Of each output `length`, the last ones 0.
     weights: Vec<f32>,
     length: usize,
+    lanes: usize,
+    /// Component of every number that is left, for each group of them.
+    meanings: Vec<[usize; LEFT]>,
+    /// A row's outputs, group after group.
+    left: Vec<Left>,
 }
 
 impl Columns {
     /// The columns of each output along `axis`, whose used bytes of a row start at `first_byte`.
     pub(super) fn new(axis: &Axis, plane: &Plane, first_byte: usize) -> Self {
         let columns: Vec<_> = (0..axis.outputs()).map(|output| weights_of_bytes(axis, output, plane)).collect();
-        let lanes = if plane.phases.len() == 3 { LANES_OF_THREE } else { LANES };
+        let period = plane.phases.len();
+        let (lanes, groups) = if period == 3 { (LANES_OF_THREE, 3) } else { (LANES, 1) };
         let longest = columns.iter().map(|(_, weights)| weights.len()).max().unwrap_or(0);
         let length = longest.next_multiple_of(lanes);
         let padded = |weights: &[f32]| [weights, &vec![0.0; length - weights.len()]].concat();
+        let meaning = |place: usize| plane.phases[place % period].component;
         Self {
-            phases: plane.phases,
             starts: columns.iter().map(|(start, _)| start - first_byte).collect(),
             weights: columns.iter().flat_map(|(_, weights)| padded(weights)).collect(),
             length,
+            lanes,
+            meanings: (0..groups).map(|group| std::array::from_fn(|lane| meaning(LEFT * group + lane))).collect(),
+            left: vec![[0.0; LEFT]; groups * axis.outputs()],
         }
     }
 
@@ -43,72 +56,133 @@ impl Columns {
         self.length
     }
 
-    /// Adds what this plane's row holds to the components: [3][outputs].
-    pub(super) fn resample(&self, row: &[f32], components: &mut [f32]) {
-        self.resample_outputs(0..self.starts.len(), row, components);
-    }
-
-    /// [`Self::resample`] of a row of which only the numbers in `span` are not 0.
-    pub(super) fn resample_span(&self, span: &Range<usize>, row: &[f32], components: &mut [f32]) {
-        let first = self.starts.partition_point(|start| start + self.length <= span.start);
-        let end = self.starts.partition_point(|start| *start < span.end);
-        self.resample_outputs(first..end.max(first), row, components);
-    }
-
-    fn resample_outputs(&self, outputs: Range<usize>, row: &[f32], components: &mut [f32]) {
-        match self.phases.len() {
-            1 => of_one(self, outputs, row, components),
-            2 => of_two(self, outputs, row, components),
-            3 => of_three(self, outputs, row, components),
-            _ => of_four(self, outputs, row, components),
+    /// Resamples a plane's row and adds it to three channels, [3][outputs], each of which takes so much of every component.
+    pub(super) fn add_to(&mut self, row: &[f32], gains: &[[f32; 3]; 3], channels: &mut [f32]) {
+        let count = self.starts.len();
+        self.resample(0..count, row);
+        let (first, others) = channels.split_at_mut(count);
+        let (second, third) = others.split_at_mut(count);
+        for (left, meanings) in self.left.chunks_exact(count).zip(&self.meanings) {
+            let gains = gains.map(|gains| meanings.map(|component| gains[component]));
+            mix(left, &gains, first, second, third);
         }
+    }
+
+    /// Resamples a row of numbers that all mean the same, of which only those in `span` are not 0, and takes it from a channel.
+    pub(super) fn subtract_from(&mut self, span: &Range<usize>, row: &[f32], channel: &mut [f32]) {
+        let first = self.starts.partition_point(|start| start + self.length <= span.start);
+        let end = self.starts.partition_point(|start| *start < span.end).max(first);
+        self.resample(first..end, row);
+        subtract(&self.left[first..end], &mut channel[first..end]);
+    }
+
+    /// Fills what is left of these outputs.
+    fn resample(&mut self, outputs: Range<usize>, row: &[f32]) {
+        let Self { starts, weights, length, lanes, left, .. } = self;
+        let (count, length) = (starts.len(), *length);
+        let (starts, weights) = (&starts[outputs.clone()], &weights[outputs.start * length..outputs.end * length]);
+        if *lanes == LANES {
+            return of_eights(starts, weights, row, &mut left[outputs]);
+        }
+        let (first, others) = left.split_at_mut(count);
+        let (second, third) = others.split_at_mut(count);
+        let [first, second, third] = [first, second, third].map(|group| &mut group[outputs.clone()]);
+        of_threes(starts, weights, row, first, second, third);
     }
 }
 
 vectorised! {
-    fn of_one(columns: &Columns, outputs: Range<usize>, row: &[f32], components: &mut [f32]) -> () {
-        add::<LANES, 1>(columns, outputs, row, components)
+    /// Weighted sums of every fourth number of a row, for outputs that start at such places.
+    fn of_eights(starts: &[usize], weights: &[f32], row: &[f32], left: &mut [Left]) -> () {
+        let weights = weights.as_chunks::<LANES>().0;
+        match weights.len() / starts.len().max(1) {
+            1 => of_counted_eights::<1>(starts, weights, row, left),
+            2 => of_counted_eights::<2>(starts, weights, row, left),
+            3 => of_counted_eights::<3>(starts, weights, row, left),
+            4 => of_counted_eights::<4>(starts, weights, row, left),
+            5 => of_counted_eights::<5>(starts, weights, row, left),
+            6 => of_counted_eights::<6>(starts, weights, row, left),
+            count => {
+                for ((start, weights), left) in starts.iter().zip(weights.chunks_exact(count.max(1))).zip(left) {
+                    *left = halved(&weighted(row[*start..].as_chunks().0, weights));
+                }
+            }
+        }
     }
-    fn of_two(columns: &Columns, outputs: Range<usize>, row: &[f32], components: &mut [f32]) -> () {
-        add::<LANES, 2>(columns, outputs, row, components)
+
+    /// The same of every twelfth number, as three times four.
+    fn of_threes(
+        starts: &[usize],
+        weights: &[f32],
+        row: &[f32],
+        first: &mut [Left],
+        second: &mut [Left],
+        third: &mut [Left],
+    ) -> () {
+        let weights = weights.as_chunks::<LANES_OF_THREE>().0;
+        let length = (weights.len() / starts.len().max(1)).max(1);
+        let outputs = first.iter_mut().zip(second).zip(third);
+        for ((start, weights), ((first, second), third)) in starts.iter().zip(weights.chunks_exact(length)).zip(outputs) {
+            let sums = weighted(row[*start..].as_chunks().0, weights);
+            for lane in 0..LEFT {
+                first[lane] = sums[lane] + sums[lane + 3 * LEFT];
+                second[lane] = sums[lane + LEFT] + sums[lane + 4 * LEFT];
+                third[lane] = sums[lane + 2 * LEFT] + sums[lane + 5 * LEFT];
+            }
+        }
     }
-    fn of_three(columns: &Columns, outputs: Range<usize>, row: &[f32], components: &mut [f32]) -> () {
-        add::<LANES_OF_THREE, 3>(columns, outputs, row, components)
+
+    /// Takes what is left of each output from a channel.
+    fn subtract(left: &[Left], channel: &mut [f32]) -> () {
+        for (value, [a, b, c, d]) in channel.iter_mut().zip(left) {
+            *value -= (a + b) + (c + d);
+        }
     }
-    fn of_four(columns: &Columns, outputs: Range<usize>, row: &[f32], components: &mut [f32]) -> () {
-        add::<LANES, 4>(columns, outputs, row, components)
+
+    /// Adds what is left of each output to three channels.
+    fn mix(left: &[Left], gains: &[Left; 3], first: &mut [f32], second: &mut [f32], third: &mut [f32]) -> () {
+        let [of_first, of_second, of_third] = *gains;
+        for (((left, first), second), third) in left.iter().zip(first).zip(second).zip(third) {
+            *first = dot(left, &of_first, *first);
+            *second = dot(left, &of_second, *second);
+            *third = dot(left, &of_third, *third);
+        }
     }
 }
 
-/// [`Columns::resample_outputs`] of a plane whose period is P; N is P times a power of 2.
 #[inline(always)]
-fn add<const N: usize, const P: usize>(columns: &Columns, outputs: Range<usize>, row: &[f32], components: &mut [f32]) {
-    let Columns { phases, starts, weights, length } = columns;
-    let count = starts.len();
-    let of_outputs = starts.iter().zip(weights.chunks_exact(*length)).enumerate();
-    for (output, (start, weights)) in of_outputs.take(outputs.end).skip(outputs.start) {
-        let Some(row) = row.get(*start..start.wrapping_add(*length)) else { return };
-        let mut sums = [0.0_f32; N];
-        for (values, weights) in row.as_chunks::<N>().0.iter().zip(weights.as_chunks::<N>().0) {
-            for lane in 0..N {
-                sums[lane] = values[lane].mul_add(weights[lane], sums[lane]);
-            }
-        }
-        // By halves, which stay vectors, down to one period.
-        let mut left = N;
-        while left > P {
-            left /= 2;
-            let (sums, others) = sums.split_at_mut(left);
-            for (sum, other) in sums.iter_mut().zip(others) {
-                *sum += *other;
-            }
-        }
-        for (phase, sum) in phases.iter().zip(sums) {
-            if let Some(component) = components.get_mut(phase.component.wrapping_mul(count).wrapping_add(output)) {
-                *component += sum;
-            }
+fn dot([a, b, c, d]: &Left, [first, second, third, fourth]: &Left, value: f32) -> f32 {
+    let some = first.mul_add(*a, second.mul_add(*b, value));
+    third.mul_add(*c, fourth.mul_add(*d, some))
+}
+
+/// [`of_eights`] of N times eight weights for each output.
+#[inline(always)]
+fn of_counted_eights<const N: usize>(starts: &[usize], weights: &[[f32; LANES]], row: &[f32], left: &mut [Left]) {
+    for ((start, weights), left) in starts.iter().zip(weights.as_chunks::<N>().0).zip(left) {
+        let Some(values) = row.get(*start..).and_then(|row| row.as_chunks().0.first_chunk::<N>()) else { return };
+        *left = halved(&weighted(values, weights));
+    }
+}
+
+#[inline(always)]
+fn weighted<const N: usize>(values: &[[f32; N]], weights: &[[f32; N]]) -> [f32; N] {
+    let mut sums = [0.0_f32; N];
+    for (values, weights) in values.iter().zip(weights) {
+        for lane in 0..N {
+            sums[lane] = values[lane].mul_add(weights[lane], sums[lane]);
         }
     }
+    sums
+}
+
+#[inline(always)]
+fn halved(sums: &[f32; LANES]) -> Left {
+    let mut left = [0.0; LEFT];
+    for lane in 0..LEFT {
+        left[lane] = sums[lane] + sums[lane + LEFT];
+    }
+    left
 }
 
 /// The first byte that an output column needs, and the weights from there on in whole periods.

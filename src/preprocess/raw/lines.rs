@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::bounds::extremes_per_chunk;
 use super::filter::Axis;
 use super::horizontal::Columns;
 use super::planes::Plane;
@@ -28,13 +29,14 @@ impl Lines {
     pub(super) fn new(plane: Plane, layout: &RawLayout, across: &Axis, used: Range<usize>) -> Self {
         let used = plane.bytes_of(used);
         let columns = Columns::new(across, &plane, used.start);
-        let memory = vec![0.0; used.len() + columns.padding()];
+        let tracked = used.len().div_ceil(TRACKED);
+        let memory = vec![0.0; tracked * TRACKED + columns.padding()];
         Self {
             stride_bytes: plane.stride_bytes(layout),
             length_bytes: plane.length_bytes(layout),
             ending: memory.clone(),
             coming: memory,
-            extremes: vec![Extremes::NONE; used.len() / TRACKED],
+            extremes: vec![Extremes::NONE; tracked.next_multiple_of(extremes_per_chunk(&plane))],
             plane,
             used,
             columns,
@@ -51,7 +53,7 @@ impl Lines {
         self.length_bytes
     }
 
-    /// The smallest and largest bytes of the block that was added last, for every [`TRACKED`] bytes; none of a shorter rest.
+    /// The smallest and largest bytes of the block that was added last, for every [`TRACKED`] bytes, and those of none behind them.
     pub(super) fn extremes(&self) -> &[Extremes] {
         &self.extremes
     }
@@ -63,13 +65,14 @@ impl Lines {
 
     /// Adds rows to both output rows; the coming one is begun where it is `fresh`.
     pub(super) fn add(&mut self, block: &Block, fresh: bool, plane: &[u8]) {
-        let length = self.used.len();
         let mut rows: [&[u8]; MAX_ROWS] = [&[]; MAX_ROWS];
         for (row, y) in rows.iter_mut().zip(block.first..block.first + block.count) {
             *row = self.row(plane, y);
         }
-        let (ending, coming) = (&mut self.ending[..length], &mut self.coming[..length]);
-        vertical::add_block(&rows[..block.count], block, fresh, ending, coming, &mut self.extremes);
+        let tiles = self.used.len().div_ceil(TRACKED);
+        let ending = &mut self.ending.as_chunks_mut().0[..tiles];
+        let coming = &mut self.coming.as_chunks_mut().0[..tiles];
+        vertical::add_block(&rows[..block.count], block, fresh, ending, coming, &mut self.extremes[..tiles]);
     }
 
     /// Begins the coming output row with nothing.
@@ -86,9 +89,10 @@ impl Lines {
         }
     }
 
-    /// Resamples the ending output row along itself, and adds it to the components: [3][outputs].
-    pub(super) fn add_to(&self, components: &mut [f32]) {
-        self.columns.resample(&self.ending, components);
+    /// Resamples the ending output row along itself, and adds it to three channels, [3][outputs], each of which takes so much of every
+    /// component.
+    pub(super) fn add_to(&mut self, gains: &[[f32; 3]; 3], channels: &mut [f32]) {
+        self.columns.add_to(&self.ending, gains, channels);
     }
 
     /// The bytes that count for a row of pixels.

@@ -5,6 +5,7 @@
 //! colours. Only clamping is not linear: what it takes from colours that RGB does not have is found out where there are any
 //! (`gamut`). No picture of the camera's size is ever made, and bytes that do not count are not read.
 
+mod bounds;
 mod color;
 mod excess;
 mod filter;
@@ -33,8 +34,8 @@ pub(super) struct Fused {
     rows: Rows,
     stage: Stage,
     channels: [Channel; 3],
-    /// One row of the network's pixels, before they are colours: [3][width].
-    components: Vec<f32>,
+    /// One row of the network's pixels, before what clamping takes is known: [3][width].
+    colors: Vec<f32>,
 }
 
 /// The resamplers of a frame's planes, and of what clamping takes; where a format cannot leave the gamut there is none.
@@ -51,16 +52,17 @@ impl Fused {
         let channels = color::channels(&layout, spec);
         // From an even column on, with which chroma begins.
         let used = across.used().start / 2 * 2..across.used().end;
+        let planes = planes::of(layout.format());
         let lines = |plane: &planes::Plane| Lines::new(*plane, &layout, &across, used.clone());
         Self {
             layout,
             rows: Rows::new(&down),
             stage: Stage {
-                planes: planes::of(layout.format()).iter().map(lines).collect(),
-                gamut: Gamut::new(&channels, &across, used.clone()),
+                planes: planes.iter().map(lines).collect(),
+                gamut: Gamut::new(&channels, planes, &across, used.clone()),
             },
             channels,
-            components: vec![0.0; 3 * spec.width as usize],
+            colors: vec![0.0; 3 * spec.width as usize],
         }
     }
 
@@ -75,7 +77,7 @@ impl Fused {
     /// A frame that is too short.
     pub(super) fn run(&mut self, bytes: &[u8], tensor: &mut [f32]) -> Result<(), DecodeError> {
         let planes = self.stage.split(self.layout.frame(bytes)?);
-        let width = self.components.len() / 3;
+        let width = self.colors.len() / 3;
         for row in 0..tensor.len() / 3 / width {
             match &self.rows {
                 Rows::Ramps(segments) => {
@@ -94,15 +96,18 @@ impl Fused {
 
     /// Resamples the rows that were reached along themselves, and makes the network's input of them.
     fn finish(&mut self, row: usize, tensor: &mut [f32]) {
-        let (plane_length, width) = (tensor.len() / 3, self.components.len() / 3);
-        self.components.fill(0.0);
-        self.stage.planes.iter().for_each(|lines| lines.add_to(&mut self.components));
-        let excess = self.stage.gamut.as_mut().and_then(Gamut::excess);
-        let (first, others) = self.components.split_at(width);
-        let (second, third) = others.split_at(width);
-        for (index, (channel, plane)) in self.channels.iter().zip(tensor.chunks_exact_mut(plane_length)).enumerate() {
-            let excess = excess.map_or(&[][..], |excess| &excess[index * width..][..width]);
-            color::finish(&[first, second, third], excess, channel, &mut plane[row * width..][..width]);
+        let (plane_length, width) = (tensor.len() / 3, self.colors.len() / 3);
+        for (colors, Channel { gains: [.., offset], .. }) in self.colors.chunks_exact_mut(width).zip(&self.channels) {
+            colors.fill(*offset);
+        }
+        let gains = self.channels.map(|Channel { gains: [first, second, third, _], .. }| [first, second, third]);
+        self.stage.planes.iter_mut().for_each(|lines| lines.add_to(&gains, &mut self.colors));
+        if let Some(gamut) = &mut self.stage.gamut {
+            gamut.subtract_from(&mut self.colors);
+        }
+        let rows = self.colors.chunks_exact(width).zip(tensor.chunks_exact_mut(plane_length));
+        for ((colors, plane), channel) in rows.zip(&self.channels) {
+            color::finish(colors, channel, &mut plane[row * width..][..width]);
         }
     }
 }

@@ -77,6 +77,28 @@ fn every_format_in_every_usual_size_becomes_what_decoding_and_resampling_make_of
 }
 
 #[test]
+fn large_odd_and_cropped_pictures_become_what_decoding_and_resampling_make_of_them() {
+    let encoding = Encoding { matrix: Matrix::Bt601, range: Range::Limited };
+    // More rows between two outputs than fit into one block; windows longer than those that have their own code; crops that begin at odd
+    // columns and end within a tile of columns; enlarging one axis alone.
+    let cases = [
+        ((400, 2160), (24, 24), Resize::Stretch),
+        ((1926, 270), (224, 56), Resize::CenterCrop),
+        ((1366, 384), (224, 112), Resize::CenterCrop),
+        ((722, 206), (50, 112), Resize::CenterCrop),
+        ((250, 1000), (224, 100), Resize::Stretch),
+        ((1000, 60), (100, 224), Resize::Stretch),
+    ];
+    for format in [PixelFormat::Yuyv, PixelFormat::Nv21, PixelFormat::Yu12, PixelFormat::Bgr3, PixelFormat::Grey] {
+        for (size_px, (width, height), resize) in cases {
+            let layout = RawLayout::new(format, size_px, 0, encoding).unwrap();
+            check(layout, &noise(layout.frame_bytes(), 11, 0, 255), &spec(width, height, resize));
+            check(layout, &noise(layout.frame_bytes(), 11, 100, 150), &spec(width, height, resize));
+        }
+    }
+}
+
+#[test]
 fn every_matrix_and_range_becomes_the_same_colours_as_in_decoding() {
     for matrix in [Matrix::Bt601, Matrix::Bt709, Matrix::Smpte240m, Matrix::Bt2020] {
         for range in [Range::Limited, Range::Full] {

@@ -11,8 +11,12 @@ use crate::simd::vectorised;
 /// Columns that are added up together.
 const LANES: usize = 32;
 
-/// Most rows whose running sums of bytes add up to less than 2^16: 255 * 22 * 23 / 2 = 64,515.
-pub(super) const MAX_ROWS: usize = 22;
+/// That many numbers of an output.
+pub(super) type Tile = [f32; LANES];
+
+/// Most rows that are added up together. The running sums of 22 would fit into 16 bits (255 * 22 * 23 / 2 = 64,515), but a processor reads
+/// so many rows beside each other slower than half of them twice.
+pub(super) const MAX_ROWS: usize = 11;
 
 /// Bytes that share their [`Extremes`].
 pub(super) const TRACKED: usize = LANES;
@@ -129,21 +133,33 @@ fn blocks_before(axis: &Axis, output: usize) -> Vec<Block> {
         .collect()
 }
 
+/// Calls [`add_counted`] with the number of rows as a constant: their places stay in registers, and no bounds are checked row by row.
+macro_rules! add_counted {
+    ($rows:expr, $arguments:tt; $($count:literal)*) => {
+        match $rows.len() {
+            $($count => if let Some(rows) = $rows.first_chunk::<$count>() { add_counted!(rows, $arguments) })*
+            _ => {}
+        }
+    };
+    ($rows:ident, ($($argument:expr),*)) => { add_counted($rows, $($argument),*) };
+}
+
 vectorised! {
-    /// Adds the weighted rows of a block to the two outputs that it counts for; the second is begun where it is `fresh`.
-    /// Rows and outputs have the same length; `extremes` are those of every [`TRACKED`] bytes.
+    /// Adds the weighted rows of a block, at most [`MAX_ROWS`], to the two outputs that it counts for; the second is begun where it is
+    /// `fresh`. Outputs are whole [`Tile`]s, as many as there are `extremes`; rows may end within the last of them.
     pub(super) fn add_block(
         rows: &[&[u8]],
         block: &Block,
         fresh: bool,
-        ending: &mut [f32],
-        coming: &mut [f32],
+        ending: &mut [Tile],
+        coming: &mut [Tile],
         extremes: &mut [Extremes],
     ) -> () {
-        let whole = ending.len() - ending.len() % LANES;
-        add_columns::<LANES>(rows, block, fresh, 0, &mut ending[..whole], &mut coming[..whole], extremes);
-        let mut untracked = [Extremes::NONE; LANES];
-        add_columns::<1>(rows, block, fresh, whole, &mut ending[whole..], &mut coming[whole..], &mut untracked);
+        const { assert!(MAX_ROWS == 11, "every number of rows has its own code") }
+        add_counted!(
+            rows, (block, fresh, ending, coming, extremes);
+            1 2 3 4 5 6 7 8 9 10 11
+        );
     }
 
     /// Adds a weighted row to an output of the same length, which is overwritten where it is `fresh`.
@@ -155,39 +171,91 @@ vectorised! {
     }
 }
 
-/// [`add_block`] of N columns at a time, the first of which is at `start` in the rows.
+/// [`add_block`] of so many rows.
 #[inline(always)]
-fn add_columns<const N: usize>(
-    rows: &[&[u8]],
+fn add_counted<const COUNT: usize>(
+    rows: &[&[u8]; COUNT],
     block: &Block,
     fresh: bool,
-    start: usize,
-    ending: &mut [f32],
-    coming: &mut [f32],
+    ending: &mut [Tile],
+    coming: &mut [Tile],
     extremes: &mut [Extremes],
 ) {
+    let length = rows.iter().map(|row| row.len()).min().unwrap_or(0);
+    let whole = (length / LANES).min(ending.len()).min(coming.len()).min(extremes.len());
+    let mut tiles: [&[[u8; LANES]]; COUNT] = [&[]; COUNT];
+    for (tiles, row) in tiles.iter_mut().zip(rows) {
+        let Some(all) = row.as_chunks().0.get(..whole) else { return };
+        *tiles = all;
+    }
     let Block { falling, rising, .. } = *block;
     let keep = if fresh { 0.0 } else { 1.0 };
-    let outputs = ending.as_chunks_mut::<N>().0.iter_mut().zip(coming.as_chunks_mut::<N>().0);
-    for (place, ((ending, coming), extremes)) in outputs.zip(extremes).enumerate() {
-        let (mut sums, mut running) = ([0_u16; N], [0_u16; N]);
-        let (mut lowest, mut highest) = ([u8::MAX; N], [0_u8; N]);
-        for row in rows {
-            let Some(bytes) = row[start..].as_chunks::<N>().0.get(place) else { return };
-            for lane in 0..N {
-                sums[lane] = sums[lane].wrapping_add(u16::from(bytes[lane]));
-                running[lane] = running[lane].wrapping_add(sums[lane]);
-                lowest[lane] = lowest[lane].min(bytes[lane]);
-                highest[lane] = highest[lane].max(bytes[lane]);
+    let (ending, last_ending) = ending.split_at_mut(whole);
+    let (coming, last_coming) = coming.split_at_mut(whole);
+    let (extremes, last_extremes) = extremes.split_at_mut(whole);
+    for place in 0..whole {
+        let mut bytes = [&[0; LANES]; COUNT];
+        for row in 0..COUNT {
+            bytes[row] = &tiles[row][place];
+        }
+        add_tile(bytes, [falling, rising], keep, &mut ending[place], &mut coming[place]);
+        extremes[place] = extremes_of(bytes);
+    }
+    // What is left of the rows is copied, with zeros behind it.
+    let last = last_ending.first_mut().zip(last_coming.first_mut()).zip(last_extremes.first_mut());
+    if let Some(((ending, coming), extremes)) = last {
+        let mut copies = [[0; LANES]; COUNT];
+        for (copy, row) in copies.iter_mut().zip(rows) {
+            let rest = row.get(whole * LANES..length).unwrap_or_default();
+            for (byte, found) in copy.iter_mut().zip(rest) {
+                *byte = *found;
             }
         }
-        for lane in 0..N {
-            let (sum, running) = (f32::from(sums[lane]), f32::from(running[lane]));
-            ending[lane] = running.mul_add(falling.running, sum.mul_add(falling.sum, ending[lane]));
-            coming[lane] = running.mul_add(rising.running, sum.mul_add(rising.sum, keep * coming[lane]));
+        let mut bytes = [&[0; LANES]; COUNT];
+        for row in 0..COUNT {
+            bytes[row] = &copies[row];
         }
-        if let (Some(low), Some(high)) = (lowest.first_chunk(), highest.first_chunk()) {
-            *extremes = Extremes { lowest: *low, highest: *high };
+        add_tile(bytes, [falling, rising], keep, ending, coming);
+        *extremes = extremes_of(bytes);
+        // The zeros are no bytes of the rows.
+        for lowest in extremes.lowest.iter_mut().skip(length % LANES) {
+            *lowest = u8::MAX;
         }
     }
+}
+
+/// Adds the lines of weighted rows to a tile of both outputs, of the second of which so much is kept.
+#[inline(always)]
+fn add_tile<const COUNT: usize>(
+    bytes: [&[u8; LANES]; COUNT],
+    [falling, rising]: [Ramp; 2],
+    keep: f32,
+    ending: &mut Tile,
+    coming: &mut Tile,
+) {
+    let (mut sums, mut runnings) = ([0_u16; LANES], [0_u16; LANES]);
+    for row in bytes {
+        for lane in 0..LANES {
+            sums[lane] = sums[lane].wrapping_add(u16::from(row[lane]));
+            runnings[lane] = runnings[lane].wrapping_add(sums[lane]);
+        }
+    }
+    for lane in 0..LANES {
+        let (sum, running) = (f32::from(sums[lane]), f32::from(runnings[lane]));
+        ending[lane] = falling.add(sum, running, ending[lane]);
+        coming[lane] = rising.add(sum, running, keep * coming[lane]);
+    }
+}
+
+/// A pass of its own over the same bytes: beside the sums it would take more registers than there are.
+#[inline(always)]
+fn extremes_of<const COUNT: usize>(bytes: [&[u8; LANES]; COUNT]) -> Extremes {
+    let Extremes { mut lowest, mut highest } = Extremes::NONE;
+    for row in bytes {
+        for lane in 0..LANES {
+            lowest[lane] = lowest[lane].min(row[lane]);
+            highest[lane] = highest[lane].max(row[lane]);
+        }
+    }
+    Extremes { lowest, highest }
 }
