@@ -14,7 +14,7 @@ use super::filter::Axis;
 use super::horizontal::Columns;
 use super::lines::Lines;
 use super::planes::{self, Plane};
-use super::vertical::{Blend, Block, Ramp};
+use super::vertical::{self, Blend, Block, Ramp};
 
 /// The excess of an output row, as wide as the source.
 #[derive(Debug, Clone)]
@@ -79,12 +79,9 @@ impl Gamut {
 
     /// Adds the excess of these channels in [`COLUMNS`] columns.
     fn add_columns(&mut self, exceeded: u8, block: &Block, lines: &[Lines], planes: &[&[u8]; 3], column: usize) {
-        for first in (0..block.count).step_by(excess::MAX_ROWS) {
-            let count = excess::MAX_ROWS.min(block.count - first);
-            let behind = block.count - first - count;
-            excess::read(&mut self.rows[..count], lines, planes, block.first + first, column);
-            self.add_rows(exceeded, count, [block.falling, block.rising].map(|ramp| ramp.before(behind)), column);
-        }
+        const { assert!(vertical::MAX_ROWS <= excess::MAX_ROWS, "the excess of a whole block has to fit") }
+        excess::read(&mut self.rows[..block.count], lines, planes, block.first, column);
+        self.add_rows(exceeded, block.count, [block.falling, block.rising], column);
     }
 
     /// Adds the excess of the first rows that were read to both output rows.

@@ -79,11 +79,6 @@ impl Ramp {
         Self { sum: weight, running: 0.0 }
     }
 
-    /// The piece of the line that `behind` of the block's rows follow.
-    pub(super) fn before(self, behind: usize) -> Self {
-        Self { sum: (behind as f32).mul_add(self.running, self.sum), ..self }
-    }
-
     /// A total, and what rows with these sums add to it.
     #[inline(always)]
     pub(super) fn add(self, sum: f32, running: f32, total: f32) -> f32 {
