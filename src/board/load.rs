@@ -3,7 +3,6 @@
 use std::fmt;
 
 use super::Root;
-use super::thermal::HWMON;
 
 /// The chip that measures voltages and currents on Jetsons, and how many rails each has.
 const POWER_CHIP: &str = "ina3221";
@@ -104,9 +103,9 @@ pub(super) fn memory(root: &Root) -> Option<Memory> {
 
 /// The rails of all chips that measure some, in their order.
 pub(super) fn rails(root: &Root) -> Vec<Rail> {
-    let chips = root.names(HWMON, "hwmon").into_iter().map(|name| format!("{HWMON}/{name}"));
-    let chips = chips.filter(|folder| root.text(&format!("{folder}/name")).as_deref() == Some(POWER_CHIP));
-    chips.flat_map(|folder| (1..=RAILS).filter_map(move |number| rail(root, &folder, number))).collect()
+    root.chips(POWER_CHIP)
+        .flat_map(|folder| (1..=RAILS).filter_map(move |number| rail(root, &folder, number)))
+        .collect()
 }
 
 /// None of a rail that is switched off, or goes nowhere.

@@ -5,6 +5,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+/// Sensors, by the drivers that have them.
+const HWMON: &str = "/sys/class/hwmon";
 /// Longest file that is read, in bytes; none that is looked at has more than a few thousand.
 const MAX_BYTES: u64 = 64 << 10;
 
@@ -49,5 +51,11 @@ impl Root {
         let mut names: Vec<String> = names.filter(|name| name.starts_with(prefix)).collect();
         names.sort_by_key(|name| (name[prefix.len()..].parse::<u32>().ok(), name.clone()));
         names
+    }
+
+    /// Folders of the sensors that a driver of this name has.
+    pub(super) fn chips(&self, driver: &str) -> impl Iterator<Item = String> {
+        let folders = self.names(HWMON, "hwmon").into_iter().map(|name| format!("{HWMON}/{name}"));
+        folders.filter(move |folder| self.text(&format!("{folder}/name")).as_deref() == Some(driver))
     }
 }

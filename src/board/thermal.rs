@@ -6,7 +6,6 @@ use super::load::is_gpu;
 use super::{Celsius, Root};
 
 const FOLDER: &str = "/sys/class/thermal";
-pub(super) const HWMON: &str = "/sys/class/hwmon";
 /// What counts over-currents and too low voltages.
 const OVER_CURRENT: &str = "soctherm_oc";
 
@@ -119,9 +118,8 @@ fn cooling(root: &Root, folder: &str) -> Option<Cooling> {
 
 /// Orin counts too low voltage (1), too much current on average (2) and for a moment (3).
 fn over_currents(root: &Root) -> Option<u64> {
-    let is_it = |name: &String| root.text(&format!("{HWMON}/{name}/name")).as_deref() == Some(OVER_CURRENT);
-    let folder = root.names(HWMON, "hwmon").into_iter().find(is_it)?;
-    let count = |event: u32| root.number::<u64>(&format!("{HWMON}/{folder}/oc{event}_event_cnt"));
+    let folder = root.chips(OVER_CURRENT).next()?;
+    let count = |event: u32| root.number::<u64>(&format!("{folder}/oc{event}_event_cnt"));
     let counts: Vec<u64> = (1..=3).filter_map(count).collect();
     (!counts.is_empty()).then(|| counts.iter().sum())
 }
