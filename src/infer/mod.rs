@@ -203,7 +203,7 @@ pub struct Network {
     output: OutputSpec,
     classes: usize,
     execution_provider: ExecutionProvider,
-    own_precision: Precision,
+    precision: Precision,
     options: NetworkOptions,
 }
 
@@ -231,7 +231,7 @@ impl Network {
             output: manifest.output.clone(),
             classes: manifest.class_count(),
             execution_provider,
-            own_precision: own_precision(onnx),
+            precision: precision_of(options, onnx),
             options: options.clone(),
         };
         network.check_inputs()?;
@@ -246,7 +246,7 @@ impl Network {
 
     /// Number format that it runs in: the one that its provider was told, or where that is `fp32`, the file's own.
     pub fn precision(&self) -> Precision {
-        told_or_own(&self.options, self.own_precision)
+        self.precision
     }
 
     /// How it was asked to run.
@@ -354,12 +354,8 @@ fn commit(mut builder: SessionBuilder, onnx: &[u8], options: &NetworkOptions) ->
 
 /// Number format that a network would run in: as [`Network::precision`] of one that is open.
 pub fn precision_of(options: &NetworkOptions, onnx: &[u8]) -> Precision {
-    told_or_own(options, own_precision(onnx))
-}
-
-fn told_or_own(options: &NetworkOptions, own: Precision) -> Precision {
     match options.precision() {
-        Precision::Fp32 => own,
+        Precision::Fp32 => own_precision(onnx),
         told => told,
     }
 }
