@@ -61,6 +61,12 @@ def frames():
             write("mjpeg", f"{name}-no-tables.bin", size + without_tables(jpeg) + bytes(20))
     write("mjpeg", "grey.bin", size + encoded(image.convert("L"), "JPEG", quality=60))
     write("mjpeg", "cut.bin", size + encoded(image, "JPEG", quality=60)[:-150])
+    # Of sides that can be made 2, 4 or 8 times smaller.
+    for divisor, (width, height) in ((2, (36, 18)), (4, (24, 20)), (8, (32, 24))):
+        image = picture(width, height)
+        for name in ("422", "420", "restart"):
+            jpeg = encoded(image, "JPEG", quality=60, **variants[name])
+            write("mjpeg", f"{name}-by-{divisor}.bin", bytes([width - 1, height - 1]) + jpeg)
 
 
 def pictures():

@@ -157,6 +157,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::DecodeConfig;
     use crate::source::{FaultsConfig, ImagesConfig, PipeConfig, SourceConfig, V4l2Config, VideoConfig};
     use crate::view::ViewConfig;
 
@@ -192,6 +193,7 @@ mod tests {
         assert_eq!(faults.wrong_value(), None);
         assert!(reference.camera.iter().all(|camera| camera.name == camera::default_name()));
         assert!(reference.camera.iter().all(|camera| camera.view == ViewConfig::default()));
+        assert!(reference.camera.iter().all(|camera| camera.decode == DecodeConfig::default()));
         assert_eq!(reference.model, ModelConfig::new(&reference.model.package));
         assert_eq!(reference.score, ScoreConfig::default());
         assert_eq!(reference.health, HealthConfig::default());

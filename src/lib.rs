@@ -13,7 +13,7 @@
 //!    stamps each with the time it was taken. It runs in a thread of its own and hands frames over through a queue of bounded length; of a
 //!    camera the newest frame wins.
 //! 2. [`decode`] turns a frame's bytes into an RGB picture, or counts it as bad. A camera's raw frame only has its length
-//!    checked: making colours of all its pixels would be most of the work.
+//!    checked: making colours of all its pixels would be most of the work. JPEG pictures may be decoded to a smaller size.
 //! 3. [`preprocess`] resizes and normalises the picture into the network's input, the same way as in training; of a raw frame it
 //!    reads the camera's bytes as they are.
 //! 4. [`infer`] runs the network in ONNX Runtime: logits, the pooled feature, and the local outputs.

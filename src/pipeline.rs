@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use image::RgbImage;
 use ndarray::ArrayView4;
 
 use crate::decode::Picture;
@@ -145,8 +144,8 @@ impl Pipeline {
     ///
     /// # Errors
     /// A picture without pixels or of which the view leaves nothing, or a failure inside ONNX Runtime.
-    pub fn infer(&mut self, image: &RgbImage) -> Result<NetworkOutputs, PipelineError> {
-        let tensor = self.preprocessors[0].run(image)?;
+    pub fn infer<'p>(&mut self, picture: impl Into<Picture<'p>>) -> Result<NetworkOutputs, PipelineError> {
+        let tensor = self.preprocessors[0].prepare(picture.into())?;
         let [channels, height, width] = self.input.chw();
         let batch = ArrayView4::from_shape((1, channels, height, width), tensor)
             .map_err(|_| InferError::Batch { found: vec![tensor.len()], wanted: self.input.chw() })?;

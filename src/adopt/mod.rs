@@ -29,6 +29,7 @@ pub use input::{Axes, Preprocessing};
 pub use list::{Listed, list};
 pub use propose::{Proposal, propose};
 
+use crate::decode::DecodeConfig;
 use crate::infer::{ExecutionProvider, Network, NetworkOptions, Precision};
 use crate::onnx::Model;
 use crate::package::{
@@ -102,6 +103,7 @@ pub fn adopt(onnx: &[u8], request: &Request) -> Result<Adopted, AdoptError> {
         output: OutputSpec { features: outputs.channels, local: outputs.local.as_ref().map(|local| local.size) },
         provenance: provenance(onnx, &model, request, &wanted),
         view: ViewConfig::default(),
+        decode: DecodeConfig::default(),
         files: BTreeMap::new(),
     };
     let model_onnx = surgery.finish(&outputs)?;

@@ -49,6 +49,9 @@ pub(super) fn check(path: &Path) -> anyhow::Result<()> {
         if !camera.view.is_none() {
             lines::text(&format!("ok  view     {}: {}", camera.name, camera.view))?;
         }
+        if !camera.decode.is_none() {
+            lines::text(&format!("ok  decode   {}: {}", camera.name, camera.decode))?;
+        }
     }
     Sinks::check(&config.sink)?;
     lines::text("ok  sink")

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use oodwatch::calibrate::{Criterion, Judge};
 use oodwatch::config::ModelConfig;
-use oodwatch::decode::{Content, decode};
+use oodwatch::decode::{Content, Decoder};
 use oodwatch::infer::ExecutionProvider;
 use oodwatch::open;
 use oodwatch::package::Package;
@@ -63,7 +63,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let pipeline = open::open(&package, &model, &Criterion::all_scores(&scores))?.pipeline;
     let judges = scores.iter().map(|criterion| open::judge(&package, &pipeline, criterion));
     let judges = judges.collect::<Result<Vec<_>, _>>()?;
-    let mut scorer = Scorer { pipeline, judges, classes: &package.manifest.classes, read: 0, failed: 0 };
+    let decoder = Decoder::new(package.manifest.decode, package.manifest.input.size_px(), &package.manifest.view);
+    let mut scorer = Scorer { decoder, pipeline, judges, classes: &package.manifest.classes, read: 0, failed: 0 };
     for path in &arguments.paths {
         scorer.input(path)?;
     }
@@ -71,6 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 struct Scorer<'a> {
+    decoder: Decoder,
     pipeline: Pipeline,
     judges: Vec<Judge>,
     classes: &'a [String],
@@ -101,9 +103,9 @@ impl Scorer<'_> {
 
     fn picture(&mut self, path: &Path) -> anyhow::Result<()> {
         let content = read_bounded(path).map_or_else(Content::Unreadable, Content::Encoded);
-        match decode(content) {
-            Ok(image) => {
-                let judged = self.pipeline.judge(&image)?;
+        match self.decoder.picture(content) {
+            Ok(picture) => {
+                let judged = self.pipeline.judge(picture)?;
                 self.read += 1;
                 self.print(path, &judged)
             }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::decode::DecodeConfig;
 use crate::source::{SourceConfig, WrongValue};
 use crate::view::ViewConfig;
 
@@ -24,6 +25,9 @@ pub struct CameraConfig {
     /// `[camera.view]`: how the camera hangs, and which part of its picture counts.
     #[serde(default)]
     pub view: ViewConfig,
+    /// `[camera.decode]`: how its pictures are decoded.
+    #[serde(default)]
+    pub decode: DecodeConfig,
     /// `[camera.source.*]`.
     pub source: SourceConfig,
 }

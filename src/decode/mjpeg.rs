@@ -9,6 +9,7 @@ use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
+use super::scaled::Scaled;
 use super::{DecodeError, RawLayout};
 
 /// Most scans of a progressive picture; libjpeg's own encoder uses 10.
@@ -38,15 +39,30 @@ struct Headers {
 impl Scratch {
     /// Decodes a frame into a picture that has its size already.
     pub(super) fn decode(&mut self, bytes: &[u8], layout: &RawLayout, image: &mut RgbImage) -> Result<(), DecodeError> {
-        let damaged = |problem| DecodeError::Mjpeg { bytes: bytes.len(), layout: *layout, problem };
-        let headers = Headers::read(bytes).map_err(damaged)?;
+        let jpeg = self.checked(bytes, layout).map_err(|problem| damaged(bytes, layout, problem))?;
+        decode_whole(jpeg, image).map_err(|problem| damaged(bytes, layout, problem))
+    }
+
+    /// The same to a smaller picture, which `scaled` has then; false where there is none ([`Scaled::decode`]).
+    pub(super) fn decode_scaled(
+        &mut self,
+        bytes: &[u8],
+        layout: &RawLayout,
+        scaled: &mut Scaled,
+    ) -> Result<bool, DecodeError> {
+        let jpeg = self.checked(bytes, layout).map_err(|problem| damaged(bytes, layout, problem))?;
+        scaled.decode(jpeg).map_err(|problem| damaged(bytes, layout, problem))
+    }
+
+    /// A frame that is of the right size and has an end, with all its tables.
+    fn checked<'b>(&'b mut self, bytes: &'b [u8], layout: &RawLayout) -> Result<&'b [u8], String> {
+        let headers = Headers::read(bytes)?;
         let (width_px, height_px) = (headers.width_px, headers.height_px);
-        if (width_px, height_px) != image.dimensions() {
-            return Err(damaged(format!("it is {width_px}x{height_px} pixels")));
+        if (width_px, height_px) != (layout.width_px(), layout.height_px()) {
+            return Err(format!("it is {width_px}x{height_px} pixels"));
         }
-        let whole = up_to_end(bytes, headers.scan_at).ok_or_else(|| damaged("it has no end".into()))?;
-        let whole = if headers.has_huffman_tables { whole } else { self.with_tables(whole, headers.scan_at) };
-        decode_whole(whole, image).map_err(damaged)
+        let whole = up_to_end(bytes, headers.scan_at).ok_or("it has no end")?;
+        Ok(if headers.has_huffman_tables { whole } else { self.with_tables(whole, headers.scan_at) })
     }
 
     /// UVC allows frames without Huffman tables; they mean those of the standard (MJPEG payload specification 1.1, 3.3).
@@ -62,6 +78,10 @@ impl Scratch {
         self.completed.extend_from_slice(&bytes[scan_at..]);
         &self.completed
     }
+}
+
+fn damaged(bytes: &[u8], layout: &RawLayout, problem: String) -> DecodeError {
+    DecodeError::Mjpeg { bytes: bytes.len(), layout: *layout, problem }
 }
 
 /// Strict: a decoder that makes the best of a broken frame would show the network a picture that nobody took.
@@ -119,16 +139,16 @@ fn size_in(content: &[u8]) -> Option<(u32, u32)> {
 }
 
 /// A marker with what belongs to it.
-struct Segment<'b> {
-    marker: u8,
+pub(super) struct Segment<'b> {
+    pub(super) marker: u8,
     at: usize,
-    content: &'b [u8],
-    end: usize,
+    pub(super) content: &'b [u8],
+    pub(super) end: usize,
 }
 
 impl<'b> Segment<'b> {
     /// The segment that starts here, after any number of fill bytes.
-    fn at(bytes: &'b [u8], mut at: usize) -> Option<Self> {
+    pub(super) fn at(bytes: &'b [u8], mut at: usize) -> Option<Self> {
         while bytes.get(at..at + 2)? == [0xff, 0xff] {
             at += 1;
         }
@@ -177,7 +197,7 @@ const CHROMA_AC_VALUES: [u8; 162] = [
 
 #[cfg(test)]
 #[path = "mjpeg_reference.rs"]
-mod reference;
+pub(super) mod reference;
 #[cfg(test)]
 #[path = "mjpeg_tests.rs"]
 mod tests;

@@ -10,8 +10,10 @@ use crate::decode::{Content, Encoding, PixelFormat, RawFrame, decode};
 /// integers.
 const TOLERANCE: f64 = 2.0;
 
-/// Coefficients of one 8x8 block of Y, Cb and Cr: `[component][row][column]`, not quantised.
-type Block = [[[i32; 8]; 8]; 3];
+/// Of one 8x8 block: `[row][column]`, not quantised.
+pub(in crate::decode) type Coefficients = [[i32; 8]; 8];
+/// The same of Y, Cb and Cr.
+type Block = [Coefficients; 3];
 
 /// Column and row of the n-th coefficient of a block as it is written.
 fn zigzag() -> Vec<(usize, usize)> {
@@ -70,49 +72,90 @@ fn size_of_number(value: i32) -> u32 {
     32 - value.unsigned_abs().leading_zeros()
 }
 
-/// A baseline JPEG without Huffman tables, 4:4:4, every quantiser 1.
-fn encode(blocks: &[Block], across: usize) -> Vec<u8> {
-    let (width, height) = (8 * across as u8, 8 * (blocks.len() / across) as u8);
-    let mut bytes = vec![0xff, SOI, 0xff, 0xdb, 0, 67, 0];
-    bytes.extend([1; 64]);
-    bytes.extend([0xff, 0xc0, 0, 17, 8, 0, height, 0, width, 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0]);
-    bytes.extend([0xff, SOS, 0, 12, 3, 1, 0x00, 2, 0x11, 3, 0x11, 0, 63, 0]);
-    let (mut bits, mut dc) = (BitWriter::default(), [0; 3]);
-    for block in blocks {
-        for (component, coefficients) in block.iter().enumerate() {
-            // Tables 0 and 2 are those of luma, 1 and 3 those of chroma.
-            let table = usize::from(component > 0);
-            let mut values = zigzag().into_iter().map(|(x, y)| coefficients[y][x]);
-            let first = values.next().unwrap();
-            let difference = first - std::mem::replace(&mut dc[component], first);
-            bits.symbol(table, size_of_number(difference) as u8);
-            bits.number(difference);
-            let mut zeroes = 0;
-            for value in values {
-                if value == 0 {
-                    zeroes += 1;
-                    continue;
-                }
-                for _ in 0..zeroes / 16 {
-                    bits.symbol(2 + table, 0xf0);
-                }
-                bits.symbol(2 + table, (zeroes % 16 * 16) as u8 + size_of_number(value) as u8);
-                bits.number(value);
-                zeroes = 0;
+/// A picture as it is coded: units of blocks, each with the component that it belongs to. Every quantiser is 1.
+pub(in crate::decode) struct Coded<'c> {
+    pub(in crate::decode) size_px: (u16, u16),
+    /// Blocks of each component side by side and one upon the other in a unit.
+    pub(in crate::decode) sampling: &'c [(u8, u8)],
+    pub(in crate::decode) units: &'c [Vec<(usize, Coefficients)>],
+    /// Units between two restart markers; 0: none.
+    pub(in crate::decode) restart_interval: u16,
+}
+
+impl Coded<'_> {
+    /// A baseline JPEG without Huffman tables.
+    pub(in crate::decode) fn encode(&self) -> Vec<u8> {
+        let (width, height) = (self.size_px.0.to_be_bytes(), self.size_px.1.to_be_bytes());
+        let count = self.sampling.len() as u8;
+        let mut bytes = vec![0xff, SOI, 0xff, 0xdb, 0, 67, 0];
+        bytes.extend([1; 64]);
+        bytes.extend([0xff, 0xdd, 0, 4]);
+        bytes.extend(self.restart_interval.to_be_bytes());
+        bytes.extend([0xff, 0xc0, 0, 8 + 3 * count, 8, height[0], height[1], width[0], width[1], count]);
+        bytes.extend((1..).zip(self.sampling).flat_map(|(id, (across, down))| [id, across << 4 | down, 0]));
+        bytes.extend([0xff, SOS, 0, 6 + 2 * count, count]);
+        bytes.extend((1..=count).flat_map(|id| [id, if id == 1 { 0x00 } else { 0x11 }]));
+        bytes.extend([0, 63, 0]);
+        let interval = if self.restart_interval == 0 { usize::MAX } else { self.restart_interval.into() };
+        for (number, units) in self.units.chunks(interval).enumerate() {
+            if number > 0 {
+                bytes.extend([0xff, 0xd0 + (number - 1) as u8 % 8]);
             }
-            if zeroes > 0 {
-                bits.symbol(2 + table, 0);
+            let (mut bits, mut dc) = (BitWriter::default(), [0; 3]);
+            for (component, coefficients) in units.iter().flatten() {
+                bits.block(*component, coefficients, &mut dc[*component]);
             }
+            bits.write(0x7f, 7);
+            bytes.extend(bits.bytes);
+        }
+        bytes.extend([0xff, EOI]);
+        bytes
+    }
+}
+
+impl BitWriter {
+    /// A block, whose first coefficient is told by how much it differs from that of the block before it.
+    fn block(&mut self, component: usize, coefficients: &Coefficients, dc: &mut i32) {
+        // Tables 0 and 2 are those of luma, 1 and 3 those of chroma.
+        let table = usize::from(component > 0);
+        let mut values = zigzag().into_iter().map(|(x, y)| coefficients[y][x]);
+        let first = values.next().unwrap();
+        let difference = first - std::mem::replace(dc, first);
+        self.symbol(table, size_of_number(difference) as u8);
+        self.number(difference);
+        let mut zeroes = 0;
+        for value in values {
+            if value == 0 {
+                zeroes += 1;
+                continue;
+            }
+            for _ in 0..zeroes / 16 {
+                self.symbol(2 + table, 0xf0);
+            }
+            self.symbol(2 + table, (zeroes % 16 * 16) as u8 + size_of_number(value) as u8);
+            self.number(value);
+            zeroes = 0;
+        }
+        if zeroes > 0 {
+            self.symbol(2 + table, 0);
         }
     }
-    bits.write(0x7f, 7);
-    bytes.extend(bits.bytes);
-    bytes.extend([0xff, EOI]);
-    bytes
+}
+
+/// 4:4:4.
+fn encode(blocks: &[Block], across: usize) -> Vec<u8> {
+    let units: Vec<Vec<_>> = blocks.iter().map(|block| block.iter().copied().enumerate().collect()).collect();
+    let size_px = (8 * across as u16, 8 * (blocks.len() / across) as u16);
+    Coded { size_px, sampling: &[(1, 1); 3], units: &units, restart_interval: 0 }.encode()
 }
 
 /// Samples of a block of coefficients at (x, y): T.81, A.3.3, and the shift by 128.
-fn sample(coefficients: &[[i32; 8]; 8], x: usize, y: usize) -> f64 {
+fn sample(coefficients: &Coefficients, x: usize, y: usize) -> f64 {
+    unclamped(coefficients, x, y).clamp(0.0, 255.0)
+}
+
+/// The same before it is clamped.
+pub(in crate::decode) fn unclamped(coefficients: &Coefficients, x: usize, y: usize) -> f64 {
     let scale = |index: usize| if index == 0 { 0.5f64.sqrt() } else { 1.0 };
     let wave = |at: usize, index: usize| ((2 * at + 1) as f64 * index as f64 * std::f64::consts::PI / 16.0).cos();
     let mut sum = 0.0;
@@ -121,7 +164,7 @@ fn sample(coefficients: &[[i32; 8]; 8], x: usize, y: usize) -> f64 {
             sum += scale(u) * scale(v) * f64::from(*value) * wave(x, u) * wave(y, v);
         }
     }
-    (sum / 4.0 + 128.0).clamp(0.0, 255.0)
+    sum / 4.0 + 128.0
 }
 
 /// JFIF 1.02, page 3.

@@ -10,11 +10,17 @@ mod raw;
 #[cfg(test)]
 mod reference;
 mod rgb;
+mod scaled;
 mod yuv;
 
+use std::fmt;
 use std::io;
 
 use image::{DynamicImage, RgbImage};
+use serde::{Deserialize, Serialize};
+
+use crate::view::ViewConfig;
+use scaled::Scaled;
 
 pub use color::{Encoding, Matrix, Range};
 pub use raw::{LayoutError, PixelFormat, RawFrame, RawLayout};
@@ -23,6 +29,27 @@ pub use raw::{LayoutError, PixelFormat, RawFrame, RawLayout};
 pub const MAX_SIDE_PX: u32 = 16_384;
 /// Most memory that decoding one picture may take, in bytes: as it is stored, as RGB, and what its decoder needs besides.
 pub const MAX_ALLOC_BYTES: u64 = 512 << 20;
+
+/// `[camera.decode]`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DecodeConfig {
+    /// Whether JPEG pictures are decoded to a smaller size, as far as enough is left for the network.
+    pub scaled: bool,
+}
+
+impl DecodeConfig {
+    /// Whether it changes nothing.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Display for DecodeConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.scaled { "JPEG pictures smaller, as far as the network allows" } else { "whole pictures" })
+    }
+}
 
 /// A frame as its source delivered it.
 #[derive(Debug)]
@@ -111,9 +138,18 @@ pub struct Decoder {
     /// The raw frame that is lent at the moment.
     raw: Option<RawFrame>,
     mjpeg: mjpeg::Scratch,
+    scaled: Option<Scaled>,
 }
 
 impl Decoder {
+    /// One whose [`Self::picture`] makes JPEG pictures smaller while it decodes them, where `config` has it so, by 2, 4 or 8: as far as
+    /// whole pixels become whole pixels and no less is left than a network with an input of `input_px`, width and height, needs of a
+    /// picture in this view.
+    pub fn new(config: DecodeConfig, input_px: (u32, u32), view: &ViewConfig) -> Self {
+        let scaled = config.scaled.then(|| Scaled::new(view.turn().swap(input_px)));
+        Self { scaled, ..Self::default() }
+    }
+
     /// The picture in a frame; alpha is dropped, greyscale spread over the three channels.
     ///
     /// # Errors
@@ -129,7 +165,7 @@ impl Decoder {
     }
 
     /// What a frame shows, decoded only where preprocessing cannot read it as it is; valid until the next call. An uncompressed
-    /// frame of a camera is checked for its length and kept.
+    /// frame of a camera is checked for its length and kept. Of JPEG pictures it may be a smaller picture ([`Self::new`]).
     ///
     /// # Errors
     /// As [`Self::decode`].
@@ -141,7 +177,22 @@ impl Decoder {
                 frame.layout.frame(&frame.bytes)?;
                 Ok(Picture::Raw(self.raw.insert(frame)))
             }
+            other if self.decode_scaled(&other)? => {
+                let smaller = self.scaled.as_ref().and_then(Scaled::frame);
+                Ok(smaller.map_or(Picture::Rgb(&self.image), Picture::Raw))
+            }
             other => self.decode(other).map(Picture::Rgb),
+        }
+    }
+
+    /// Decodes a JPEG picture to a smaller one; false where none is wanted or there is none.
+    fn decode_scaled(&mut self, content: &Content) -> Result<bool, DecodeError> {
+        let Some(scaled) = &mut self.scaled else { return Ok(false) };
+        match content {
+            Content::Raw(RawFrame { layout, bytes }) => self.mjpeg.decode_scaled(bytes, layout, scaled),
+            // Of a file that is damaged, a full decoder has the last word.
+            Content::Encoded(bytes) => Ok(scaled.decode(bytes).unwrap_or(false)),
+            Content::Rgb(_) | Content::Unreadable(_) => Ok(false),
         }
     }
 

@@ -93,6 +93,7 @@ pub struct RawLayout {
     height_px: u32,
     stride_bytes: usize,
     encoding: Encoding,
+    averaged: u32,
 }
 
 /// Why a geometry cannot be decoded.
@@ -151,7 +152,7 @@ impl RawLayout {
         }
         // Whatever a driver says of its compressed pictures: they are JPEGs.
         let encoding = if format == PixelFormat::Mjpg { Encoding::JPEG } else { encoding };
-        Ok(Self { format, width_px, height_px, stride_bytes: stride, encoding })
+        Ok(Self { format, width_px, height_px, stride_bytes: stride, encoding, averaged: 1 })
     }
 
     /// The format.
@@ -177,6 +178,16 @@ impl RawLayout {
     /// What the numbers stand for.
     pub fn encoding(&self) -> Encoding {
         self.encoding
+    }
+
+    /// The same, of pixels that are the averages of so many by so many of the camera's.
+    pub(crate) fn averaged_by(self, averaged: u32) -> Self {
+        Self { averaged, ..self }
+    }
+
+    /// How many by how many of the camera's pixels each pixel is the average of; usually 1.
+    pub(crate) fn averaged(&self) -> u32 {
+        self.averaged
     }
 
     /// Length of a frame; nothing is known beforehand about compressed ones.

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{Bench, EvidenceError};
 use crate::calibrate::{Judgement, Moment, effective_count};
 use crate::decide::policy::STRANGEST;
-use crate::decode::{Content, decode};
+use crate::decode::{Content, Decoder, Picture, decode};
 use crate::health::{Finding, Health, Meta, View};
 use crate::source::faults::picture;
 use crate::source::{self, SourceConfig};
@@ -115,16 +115,21 @@ pub(super) fn watch(
 ) -> Result<Watched, EvidenceError> {
     let (mut source, never) = (source::open(&config_of(path, frames_per_second, false))?, AtomicBool::new(false));
     let mut health = Health::new(&bench.config.health).with_view(&bench.camera.view);
+    let mut decoder = Decoder::new(bench.camera.decode, bench.by.package.input_px, &bench.camera.view);
     let (mut reading, mut kept) = (Reading::default(), Kept::default());
     while max_frames.is_none_or(|max| reading.seen.len() as u64 + reading.bad < max) {
         let Some(frame) = source.next_frame(&never)? else { break };
         // Reading takes its time, which says nothing about a camera.
         let meta = Meta { age: std::time::Duration::ZERO, ..Meta::of(&frame) };
         kept.keep(&frame.content);
+        // The footage is known by its whole pictures, however the monitor decodes them.
+        let again = bench.camera.decode.scaled.then(|| picture::copy(&frame.content));
         match decode(frame.content) {
             Ok(image) => {
-                let findings = health.look(&View::of(&image), meta).list.clone();
-                let judgement = bench.judge(&image)?;
+                let smaller = again.and_then(|content| decoder.picture(content).ok());
+                let shown = smaller.unwrap_or(Picture::Rgb(&image));
+                let findings = health.look(&View::of(shown), meta).list.clone();
+                let judgement = bench.judge(shown)?;
                 reading.add(&image, frame.captured_at, judgement, findings);
             }
             Err(error) => {

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::EvidenceError;
 use crate::config::{CameraConfig, Config};
+use crate::decode::DecodeConfig;
 use crate::infer::{precision_of, runtime};
 use crate::open::CalibratedPackage;
 use crate::package::{MANIFEST_FILE, Package, sha256_hex};
@@ -36,6 +37,8 @@ pub struct Identity {
     pub camera: String,
     /// How it hangs, and which part of its picture counts.
     pub view: ViewConfig,
+    /// How its pictures are decoded.
+    pub decode: DecodeConfig,
     /// The tables that verdicts depend on, with every default, as TOML.
     pub settings: String,
     /// Number format of the inference.
@@ -104,6 +107,7 @@ impl Identity {
             camera: camera.name.clone(),
             settings: settings(config),
             view: camera.view.clone(),
+            decode: camera.decode,
             precision: precision.as_str(),
             execution_provider: by.map(|by| by.execution_provider.to_string()),
             onnx_runtime: OnnxRuntime::in_use(),

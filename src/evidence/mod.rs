@@ -38,10 +38,9 @@ mod write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use image::RgbImage;
-
 use crate::calibrate::{Judge, Judgement};
 use crate::config::{CameraConfig, Config};
+use crate::decode::Picture;
 use crate::open::{JudgedBy, OpenError, OpenedCameras, open_cameras};
 use crate::package::Package;
 use crate::pipeline::Judged;
@@ -93,7 +92,7 @@ struct Bench<'b> {
 }
 
 impl Bench<'_> {
-    fn judge(&mut self, picture: &RgbImage) -> Result<Judgement, EvidenceError> {
+    fn judge(&mut self, picture: Picture<'_>) -> Result<Judgement, EvidenceError> {
         let mut pipeline = self.pipeline.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut judged = Judged::default();
         pipeline.judge_into(self.by.package.fitted, self.by.lens, picture, &mut judged)?;

@@ -77,6 +77,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::decide::PolicyChoice;
+    use crate::decode::DecodeConfig;
     use crate::source::{SourceConfig, V4l2Config};
     use crate::view::{Rotation, ViewConfig};
 
@@ -84,7 +85,13 @@ mod tests {
     fn what_was_worded_is_read_back_as_what_was_meant() {
         let source = SourceConfig::V4l2(V4l2Config::new(Path::new("/dev/v4l/by-id/usb-a \"cam\"-video-index0")));
         let turned = ViewConfig { rotate: Rotation::Half, ..ViewConfig::default() };
-        let camera = CameraConfig { name: "front \\ left".into(), calibration: None, source, view: turned };
+        let camera = CameraConfig {
+            name: "front \\ left".into(),
+            calibration: None,
+            source,
+            view: turned,
+            decode: DecodeConfig::default(),
+        };
         let criterion: Criterion = "fisher(energy,knn)".parse().unwrap();
         let mut wiring = Wiring {
             camera: &camera,

@@ -64,7 +64,7 @@ impl Camera {
         let policy = decide.policy_of(by.judge.calibration())?;
         Ok(Self {
             source,
-            decoder: Decoder::default(),
+            decoder: Decoder::new(camera.decode, by.input_px, &camera.view),
             health: Health::new(&config.health).with_view(&camera.view),
             lens,
             fitted: by.fitted,

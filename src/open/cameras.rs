@@ -24,6 +24,8 @@ pub struct CalibratedPackage {
     pub id: String,
     /// Names of the classes, by index.
     pub classes: Vec<String>,
+    /// Width and height of the network's input, in pixels.
+    pub input_px: (u32, u32),
     /// Execution provider of the network.
     pub execution_provider: ExecutionProvider,
     /// Number format of the network.
@@ -46,6 +48,7 @@ impl CalibratedPackage {
             dir: package.dir.clone(),
             id: package.id.clone(),
             classes: package.manifest.classes.clone(),
+            input_px: package.manifest.input.size_px(),
             execution_provider: pipeline.execution_provider(),
             precision: pipeline.precision(),
             self_test,
@@ -96,6 +99,7 @@ pub fn open_cameras(config: &Config) -> Result<OpenedCameras, OpenError> {
     let (used, places) = packages_in_use(config, &model, &named);
     for (camera, place) in config.camera.iter().zip(&places) {
         check_view(camera, used[*place])?;
+        compare_decoding(camera, used[*place]);
     }
     let scores = config.score.name.scores();
     let Opened { mut pipeline, self_test } =
@@ -161,6 +165,18 @@ fn in_package(model: &Package, package: &Package) -> impl FnOnce(OpenError) -> O
     |source| match dir {
         Some(dir) => OpenError::Calibration { dir, source: Box::new(source) },
         None => source,
+    }
+}
+
+/// Smaller pictures are nearly what whole ones become; docs/CAMERAS.md says how nearly.
+fn compare_decoding(camera: &CameraConfig, package: &Package) {
+    let (found, calibrated) = (camera.decode, package.manifest.decode);
+    if found != calibrated {
+        log::warn!(
+            "decode: camera {}: {} was calibrated on {calibrated}; [camera.decode] has {found}",
+            camera.name,
+            package.dir.display()
+        );
     }
 }
 

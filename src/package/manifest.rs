@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{PackageError, check_manifest};
+use crate::decode::DecodeConfig;
 use crate::view::ViewConfig;
 
 /// The newest manifest schema that this build reads; it writes this one.
@@ -32,6 +33,9 @@ pub struct Manifest {
     /// What the camera's pictures went through when the package was calibrated; absent where they were taken as they are.
     #[serde(default, skip_serializing_if = "ViewConfig::is_none")]
     pub view: ViewConfig,
+    /// How the camera's pictures were decoded when the package was calibrated; absent where they were decoded whole.
+    #[serde(default, skip_serializing_if = "DecodeConfig::is_none")]
+    pub decode: DecodeConfig,
     /// sha256 (lower-case hex) of every other file of the package, by file name. Filled in when a package is written.
     #[serde(default)]
     pub files: BTreeMap<String, String>,
@@ -62,6 +66,13 @@ pub struct InputSpec {
     pub mean: [f32; 3],
     /// Per-channel standard deviation, divided by last; positive.
     pub std: [f32; 3],
+}
+
+impl InputSpec {
+    /// Width and height, in pixels.
+    pub fn size_px(&self) -> (u32, u32) {
+        (self.width, self.height)
+    }
 }
 
 /// What the network gives. `logits` [N, K] and `features` [N, C] always; the local outputs where it has them.

@@ -9,6 +9,7 @@ use ndarray::{Array, array};
 use super::*;
 use crate::calibrate::{CalibratedPolicy, Criterion, Delay, FalseAlarms, Fusion, ScoreCalibration, Target};
 use crate::decide::policy::{Policy, Rule};
+use crate::decode::DecodeConfig;
 use crate::score::{Fitted, Parameters, ScoreName, State};
 
 const MODEL: &[u8] = b"not an ONNX file; a package does not look inside";
@@ -31,6 +32,7 @@ fn manifest() -> Manifest {
         },
         output: OutputSpec { features: 3, local: Some(LocalSpec { height: 1, width: 2 }) },
         provenance: toml::Table::from_iter([("seed".to_string(), 7.into())]),
+        decode: DecodeConfig { scaled: true },
         view: toml::from_str("rotate = 90\nignore = [[[0.0, 0.0], [0.5, 0.0], [0.0, 0.25]]]").unwrap(),
         files: BTreeMap::new(),
     }

@@ -47,6 +47,13 @@ impl From<Vec<u8>> for FrameBytes {
     }
 }
 
+impl FrameBytes {
+    /// To be filled anew.
+    pub(crate) fn as_vec(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+}
+
 impl Deref for FrameBytes {
     type Target = [u8];
 

@@ -28,6 +28,7 @@ mod rates;
 mod reference;
 mod reset;
 mod run;
+mod scaled;
 mod schedule;
 mod score;
 mod self_test;

@@ -16,6 +16,7 @@ pub(super) fn manifest(trained: &Trained) -> Manifest {
         output: trained.output.clone(),
         provenance: provenance(trained),
         view: Default::default(),
+        decode: Default::default(),
         files: Default::default(),
     }
 }

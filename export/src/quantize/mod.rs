@@ -249,7 +249,7 @@ fn described(
     difference: &proof::Difference,
     accuracy: Option<f64>,
 ) -> Manifest {
-    let mut manifest = Manifest { view: Default::default(), ..package.manifest.clone() };
+    let mut manifest = Manifest { view: Default::default(), decode: Default::default(), ..package.manifest.clone() };
     let provenance = &mut manifest.provenance;
     let mut original = Table::from_iter([("package".to_owned(), Value::from(package.id.clone()))]);
     for key in ["parity_with_libtorch", "calibration_accuracy", "metrics"] {

@@ -126,7 +126,7 @@ fn stages(arguments: &Arguments, model: &Path) -> anyhow::Result<()> {
     let decider = Decider::new(&DecideConfig::default(), Instant::now());
     let health = Health::new(&HealthConfig::default()).with_view(&package.manifest.view);
     let bench = Bench {
-        decoder: Decoder::default(),
+        decoder: Decoder::new(package.manifest.decode, package.manifest.input.size_px(), &package.manifest.view),
         health,
         pipeline,
         judge,

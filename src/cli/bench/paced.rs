@@ -15,7 +15,7 @@ use oodwatch::config::{CameraConfig, Config, ModelConfig};
 use oodwatch::decode::{Content, Encoding, Matrix, PixelFormat, Range, RawFrame, RawLayout};
 use oodwatch::monitor::{Camera, Limits, Monitor, Orders, Proven, Reporter, Summary};
 use oodwatch::open;
-use oodwatch::package::Package;
+use oodwatch::package::{Manifest, Package};
 use oodwatch::sink::Sinks;
 use oodwatch::source::{Frame, ImagesConfig, Live, Pool, Source, SourceConfig, SourceError, WAIT_SLICE};
 use oodwatch::verdict::Verdict;
@@ -63,9 +63,9 @@ pub(super) fn run(model: ModelConfig, size: (u32, u32), rate: f64, minutes: f64)
 
 /// One camera, everything else as it is by default.
 fn config(model: ModelConfig) -> anyhow::Result<Config> {
-    let view = Package::open(&model.package)?.manifest.view;
+    let Manifest { view, decode, .. } = Package::open(&model.package)?.manifest;
     let source = SourceConfig::Images(ImagesConfig::new(Path::new("-")));
-    let camera = CameraConfig { name: "paced".into(), calibration: None, view, source };
+    let camera = CameraConfig { name: "paced".into(), calibration: None, view, decode, source };
     Ok(Config {
         camera: vec![camera],
         model,

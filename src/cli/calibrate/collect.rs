@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use oodwatch::calibrate::Spool;
-use oodwatch::decode::decode;
+use oodwatch::decode::{Decoder, Picture};
 use oodwatch::package::Package;
 use oodwatch::pipeline::Pipeline;
 use oodwatch::source::{self, SourceConfig};
@@ -20,9 +20,16 @@ pub(super) struct Collected {
     pub(super) times_s: Vec<f64>,
     /// Frames that could not be read.
     pub(super) bad: u64,
+    /// Frames that were decoded to a smaller size.
+    smaller: u64,
 }
 
 impl Collected {
+    /// Whether the frames were decoded to a smaller size, all of them.
+    pub(super) fn is_scaled(&self) -> bool {
+        self.smaller == self.spool.len() as u64
+    }
+
     fn frames(&self) -> u64 {
         self.spool.len() as u64 + self.bad
     }
@@ -38,7 +45,12 @@ pub(super) struct Request<'a> {
     pub(super) out: &'a Path,
 }
 
-pub(super) fn collect(request: &Request<'_>, package: &Package, pipeline: &mut Pipeline) -> anyhow::Result<Collected> {
+pub(super) fn collect(
+    request: &Request<'_>,
+    package: &Package,
+    decoder: &mut Decoder,
+    pipeline: &mut Pipeline,
+) -> anyhow::Result<Collected> {
     let mut config = source::config_for_path(request.from);
     if let SourceConfig::Images(images) = &mut config {
         images.frames_per_second = request.frames_per_second;
@@ -49,14 +61,15 @@ pub(super) fn collect(request: &Request<'_>, package: &Package, pipeline: &mut P
     let local_norms = output.local.map_or(0, |local| local.height * local.width);
     let beside = request.out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let spool = Spool::new(beside, package.manifest.class_count(), output.features, local_norms)?;
-    let mut collected = Collected { spool, times_s: Vec::new(), bad: 0 };
+    let mut collected = Collected { spool, times_s: Vec::new(), bad: 0, smaller: 0 };
     let mut first: Option<Timestamp> = None;
     while request.max_frames.is_none_or(|max| collected.frames() < max) {
         let Some(frame) = source.next_frame(&never)? else { break };
         let first = *first.get_or_insert(frame.captured_at);
-        match decode(frame.content) {
-            Ok(image) => {
-                for outputs in pipeline.infer(&image)?.images() {
+        match decoder.picture(frame.content) {
+            Ok(picture) => {
+                collected.smaller += u64::from(matches!(picture, Picture::Raw(_)));
+                for outputs in pipeline.infer(picture)?.images() {
                     collected.spool.push(&outputs)?;
                     collected.times_s.push(frame.captured_at.duration_since(first).as_secs_f64());
                 }

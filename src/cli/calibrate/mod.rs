@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use oodwatch::calibrate::{self, Calibrated, Criterion, Fusion, Order, Target, Wanted};
 use oodwatch::config::{Config, ModelConfig};
+use oodwatch::decode::{DecodeConfig, Decoder};
 use oodwatch::infer::ExecutionProvider;
 use oodwatch::open;
 use oodwatch::package::{self, Calibration, Manifest, Package};
@@ -144,6 +145,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let config = arguments.view.config()?;
     let view = arguments.view.view(&package, config.as_ref())?;
+    let decode = arguments.view.decode(&package, config.as_ref())?;
+    let mut decoder = Decoder::new(decode, package.manifest.input.size_px(), &view);
     let cameras = config.as_ref().map_or(1, |config| config.camera.len());
     let mut pipeline = open::open_to_calibrate(&mut package, &inference(arguments, config), cameras)?.pipeline;
     pipeline.set_view(&view)?;
@@ -153,8 +156,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         max_frames: arguments.max_frames,
         out: &arguments.out,
     };
-    let mut collected = collect(&request, &package, &mut pipeline)?;
-    let mut unknown = policy::unknown(arguments, &package, &mut pipeline)?;
+    let mut collected = collect(&request, &package, &mut decoder, &mut pipeline)?;
+    let mut unknown = policy::unknown(arguments, &package, &mut decoder, &mut pipeline)?;
 
     let progress = progress_bar("scoring");
     let spool = &mut collected.spool;
@@ -165,7 +168,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let without_policy = policy::choose(arguments, &package, &mut collected, &mut unknown, &mut calibrated)?;
     calibrated.calibration.precision = pipeline.precision().to_string();
     calibrated.calibration.execution_provider = pipeline.execution_provider().to_string();
-    let id = write(arguments, &package, view, &calibrated.calibration)?;
+    let decode = if collected.is_scaled() { decode } else { DecodeConfig::default() };
+    let id = write(arguments, &package, view, decode, &calibrated.calibration)?;
     tell(arguments, &calibrated, target)?;
     policy::tell(arguments, &calibrated.calibration, &without_policy)?;
     lines::text(&format!("package {id}"))?;
@@ -234,10 +238,11 @@ fn write(
     arguments: &Arguments,
     package: &Package,
     view: ViewConfig,
+    decode: DecodeConfig,
     calibration: &Calibration,
 ) -> anyhow::Result<String> {
     let save = if arguments.force { package::replace } else { package::write };
-    let manifest = Manifest { view, ..with_origin(&package.manifest, &package.id, arguments) };
+    let manifest = Manifest { view, decode, ..with_origin(&package.manifest, &package.id, arguments) };
     let mut golden = package.golden.clone();
     golden.score(&manifest, calibration)?;
     Ok(save(&arguments.out, &package.model_onnx, manifest, calibration, &golden)?)

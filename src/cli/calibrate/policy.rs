@@ -6,6 +6,7 @@ use oodwatch::calibrate::{
     Calibrated, CalibratedPolicy, Criterion, Footage, Goal, Order, WithoutPolicy, choose_policies, hours_without_alarm,
     short, time_of,
 };
+use oodwatch::decode::Decoder;
 use oodwatch::package::{Calibration, Package};
 use oodwatch::pipeline::Pipeline;
 
@@ -81,12 +82,13 @@ pub(super) fn order(arguments: &Arguments) -> anyhow::Result<Order> {
 pub(super) fn unknown(
     arguments: &Arguments,
     package: &Package,
+    decoder: &mut Decoder,
     pipeline: &mut Pipeline,
 ) -> anyhow::Result<Option<Collected>> {
     let Some(ood) = &arguments.policy.ood else { return Ok(None) };
     let frames_per_second = arguments.policy.frames_per_second;
     let request = collect::Request { from: ood, frames_per_second, max_frames: None, out: &arguments.out };
-    collect::collect(&request, package, pipeline).map(Some)
+    collect::collect(&request, package, decoder, pipeline).map(Some)
 }
 
 /// Chooses the policies that were asked for.

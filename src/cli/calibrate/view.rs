@@ -1,8 +1,9 @@
-//! The part of `oodwatch calibrate` that is about how the camera hangs: its pictures are calibrated as the monitor sees them.
+//! The part of `oodwatch calibrate` that is about how the camera hangs and is decoded: its pictures are calibrated as the monitor sees them.
 
 use std::path::PathBuf;
 
 use oodwatch::config::{CameraConfig, Config};
+use oodwatch::decode::DecodeConfig;
 use oodwatch::package::Package;
 use oodwatch::view::ViewConfig;
 
@@ -10,8 +11,8 @@ use crate::cli::exit::CliError;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct ViewArguments {
-    /// Config of the monitor, whose [camera.view] the footage goes through and whose [model] it runs on [default: the view of the
-    /// package, on the cpu]
+    /// Config of the monitor, whose [camera.decode] and [camera.view] the footage goes through and whose [model] it runs on [default:
+    /// those of the package, on the cpu]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Which of its cameras, where there are several
@@ -39,6 +40,15 @@ impl ViewArguments {
             return Ok(self.known.as_ref().unwrap_or(&package.manifest.view).clone());
         };
         Ok(self.of_camera(config)?.view.clone())
+    }
+
+    /// How JPEG pictures are decoded. What `oodwatch init` recorded is whole.
+    pub(super) fn decode(&self, package: &Package, config: Option<&Config>) -> anyhow::Result<DecodeConfig> {
+        match (config, &self.known) {
+            (Some(config), _) => Ok(self.of_camera(config)?.decode),
+            (None, Some(_)) => Ok(DecodeConfig::default()),
+            (None, None) => Ok(package.manifest.decode),
+        }
     }
 
     fn of_camera<'c>(&self, config: &'c Config) -> Result<&'c CameraConfig, CliError> {

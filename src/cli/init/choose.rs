@@ -5,6 +5,7 @@ use std::io::{self, BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use oodwatch::config::{CameraConfig, Config};
+use oodwatch::decode::DecodeConfig;
 use oodwatch::source::cameras::{self, Camera};
 use oodwatch::source::{SourceConfig, V4l2Config, config_for_path};
 use oodwatch::view::ViewConfig;
@@ -31,6 +32,7 @@ pub(super) fn camera(arguments: &Arguments) -> anyhow::Result<CameraConfig> {
                 calibration: None,
                 source,
                 view: ViewConfig::default(),
+                decode: DecodeConfig::default(),
             }
         }
         None => {
@@ -40,6 +42,7 @@ pub(super) fn camera(arguments: &Arguments) -> anyhow::Result<CameraConfig> {
                 calibration: None,
                 source,
                 view: ViewConfig::default(),
+                decode: DecodeConfig::default(),
             }
         }
     };

@@ -79,6 +79,7 @@ fn identity(evidence: &Evidence) -> Vec<Block> {
         row("sha256 of the config", identity.config_sha256.clone()),
         row("camera", identity.camera.clone()),
         row("its view", identity.view.to_string()),
+        row("decodes", identity.decode.to_string()),
         row("ONNX Runtime", identity.onnx_runtime.as_ref().map_or_else(unknown, onnx_runtime)),
         row(
             "inference",

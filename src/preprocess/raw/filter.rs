@@ -11,6 +11,7 @@ use std::ops::Range;
 pub(super) struct Axis {
     start: f64,
     step: f64,
+    reach: f64,
     outputs: usize,
     limit: usize,
 }
@@ -29,7 +30,20 @@ pub(super) struct Taps {
 impl Axis {
     /// `outputs` samples over `length` of `limit` source samples, from `start` on.
     pub(super) fn new(start: f64, length: f64, outputs: usize, limit: usize) -> Self {
-        Self { start, step: length / outputs as f64, outputs, limit }
+        let step = length / outputs as f64;
+        Self { start, step, reach: step.max(1.0), outputs, limit }
+    }
+
+    /// The same for source samples that are averages of so many others each: as wide a filter on these as it would be without averaging.
+    ///
+    /// Widths, as standard deviations are, add up by their squares: a triangle that reaches so far has reach^2 / 6, the average of n
+    /// samples, as long as one of these source samples, (1 - 1 / n^2) / 12.
+    pub(super) fn averaged(self, count: u32) -> Self {
+        if count == 1 {
+            return self;
+        }
+        let narrower = self.step * self.step - (1.0 - 1.0 / f64::from(count * count)) / 2.0;
+        Self { reach: narrower.max(1.0).sqrt(), ..self }
     }
 
     /// Number of output samples.
@@ -47,9 +61,10 @@ impl Axis {
         self.start + (output as f64 + 0.5) * self.step
     }
 
-    /// How far an output reaches to either side: as far as the next, or as far as the next source sample when enlarging.
+    /// How far an output reaches to either side: as far as the next, or as far as the next source sample when enlarging; less where
+    /// source samples are averages already.
     pub(super) fn reach(&self) -> f64 {
-        self.step.max(1.0)
+        self.reach
     }
 
     /// The source samples that lie from one place to another, by their centres; those beyond the edges do not exist.
@@ -73,5 +88,55 @@ impl Axis {
     pub(super) fn used(&self) -> Range<usize> {
         let last = self.taps(self.outputs - 1);
         self.taps(0).first..last.first + last.weights.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Mean and variance of where the samples lie that an output is made of, in samples of the whole picture.
+    fn spread(axis: &Axis, output: usize, count: u32) -> (f64, f64) {
+        let (Taps { first, weights, .. }, count) = (axis.taps(output), f64::from(count));
+        let places = || weights.iter().zip(first..).map(|(weight, sample)| (weight, count * (sample as f64 + 0.5)));
+        let mean: f64 = places().map(|(weight, place)| weight * place).sum();
+        let variance: f64 = places().map(|(weight, place)| weight * (place - mean).powi(2)).sum();
+        // That of one average: of `count` samples side by side.
+        (mean, variance + (count * count - 1.0) / 12.0)
+    }
+
+    #[test]
+    fn what_is_made_of_averages_is_as_wide_as_what_is_made_of_all_samples() {
+        let (length, outputs) = (512, 20);
+        let whole = Axis::new(0.0, f64::from(length), outputs, length as usize);
+        for count in [2, 4, 8] {
+            let smaller = f64::from(length / count);
+            let untold = Axis::new(0.0, smaller, outputs, (length / count) as usize);
+            let told = untold.averaged(count);
+            // Not at the edges, where filters are cut off. Single outputs differ by where their few samples lie.
+            let variance = |axis: &Axis, count| {
+                (1..outputs - 1).map(|output| spread(axis, output, count).1).sum::<f64>() / (outputs - 2) as f64
+            };
+            let [wanted, found, wider] =
+                [(&whole, 1), (&told, count), (&untold, count)].map(|(axis, count)| variance(axis, count));
+            assert!((found / wanted - 1.0).abs() < 0.003, "{count}: {found}, wanted {wanted}");
+            let wrong = f64::from(count * count - 1) / 12.0 / wanted;
+            assert!(
+                (wider / wanted - 1.0 - wrong).abs() < 0.003,
+                "{count}: {wider} without being told, wanted {wanted}"
+            );
+            for output in 1..outputs - 1 {
+                let [(wanted, _), (found, _)] = [spread(&whole, output, 1), spread(&told, output, count)];
+                assert!((found - wanted).abs() < 0.05 * f64::from(count), "{count}: {found}, wanted {wanted}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_whole_picture_is_resampled_as_ever() {
+        let axis = Axis::new(3.0, 100.7, 32, 120);
+        assert_eq!(axis.averaged(1), axis);
+        // Next to nothing is left to be taken off where hardly anything is shrunk.
+        assert_eq!(Axis::new(0.0, 33.0, 32, 33).averaged(8).reach(), 1.0);
     }
 }

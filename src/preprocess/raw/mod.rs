@@ -47,8 +47,10 @@ struct Stage {
 impl Fused {
     /// Prepares for frames of this layout.
     pub(super) fn new(layout: RawLayout, spec: &InputSpec, (left, top, width, height): Region) -> Self {
-        let across = Axis::new(left, width, spec.width as usize, layout.width_px() as usize);
-        let down = Axis::new(top, height, spec.height as usize, layout.height_px() as usize);
+        let across =
+            Axis::new(left, width, spec.width as usize, layout.width_px() as usize).averaged(layout.averaged());
+        let down =
+            Axis::new(top, height, spec.height as usize, layout.height_px() as usize).averaged(layout.averaged());
         let channels = color::channels(&layout, spec);
         // From an even column on, with which chroma begins.
         let used = across.used().start / 2 * 2..across.used().end;

@@ -39,7 +39,7 @@ pub(super) enum Rows {
     /// Shrinking: the rows before each output's centre and behind the one before it, and at last those behind the last
     /// centre; in blocks of at most [`MAX_ROWS`].
     Ramps(Vec<Vec<Block>>),
-    /// Enlarging: two rows, or one.
+    /// Enlarging, and of averages: few rows, each with a weight of its own.
     Blends(Vec<Blend>),
 }
 
@@ -89,7 +89,7 @@ impl Ramp {
 impl Rows {
     /// The rows of each output along `axis`.
     pub(super) fn new(axis: &Axis) -> Self {
-        if axis.step() < 1.0 {
+        if axis.step() != axis.reach() {
             return Self::Blends((0..axis.outputs()).map(|output| blend_of(axis, output)).collect());
         }
         Self::Ramps((0..=axis.outputs()).map(|output| blocks_before(axis, output)).collect())

@@ -8,6 +8,7 @@ use std::path::Path;
 use image::RgbImage;
 use ndarray::{Array, Array1, Array2, Array4, ArrayView4, s};
 use oodwatch::calibrate::{ScoreCalibration, Target};
+use oodwatch::decode::DecodeConfig;
 use oodwatch::infer::NetworkOutputs;
 use oodwatch::package::{
     self, Calibration, Color, DType, Golden, Head, InputSpec, Layout, LocalSpec, Manifest, Measure, OutputSpec, Resize,
@@ -52,6 +53,7 @@ pub(crate) fn manifest() -> Manifest {
         output: OutputSpec { features: CHANNELS, local: Some(LocalSpec { height: SIDE, width: SIDE }) },
         provenance: toml::Table::new(),
         view: ViewConfig::default(),
+        decode: DecodeConfig::default(),
         files: BTreeMap::new(),
     }
 }

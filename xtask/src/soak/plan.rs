@@ -11,6 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use oodwatch::config::CameraConfig;
+use oodwatch::decode::DecodeConfig;
 use oodwatch::source::faults::{FaultConfig, FaultKind};
 use oodwatch::source::{FaultsConfig, ImagesConfig, SourceConfig, VideoConfig};
 use oodwatch::view::ViewConfig;
@@ -87,7 +88,13 @@ impl Plan {
         let camera = |((name, source), script): ((&str, SourceConfig), &Vec<FaultConfig>)| {
             let faults = FaultsConfig { source: Box::new(source), seed: self.seed, script: script.clone() };
             let source = SourceConfig::Faults(faults);
-            CameraConfig { calibration: None, name: name.to_owned(), view: ViewConfig::default(), source }
+            CameraConfig {
+                calibration: None,
+                name: name.to_owned(),
+                view: ViewConfig::default(),
+                decode: DecodeConfig::default(),
+                source,
+            }
         };
         CAMERAS.into_iter().zip(sources).zip(&self.faults).map(camera).collect()
     }
