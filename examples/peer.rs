@@ -1,9 +1,9 @@
 //! oodwatch's side of `cargo xtask peers` where frames lie in memory; `benches/peers/in_memory.py` is the other and knows the same orders.
 //!
 //! ```text
-//! peer PACKAGE FRAMES FORMAT WIDTH HEIGHT
+//! peer PACKAGE FRAMES FORMAT WIDTH HEIGHT whole|scaled
 //! ```
-//! FRAMES is a folder of one file for each frame. Then a line for each order on standard input, answered by a line of
+//! FRAMES is a folder of one file for each frame; the last word says whether JPEG pictures are decoded to a smaller size. Then a line for each order on standard input, answered by a line of
 //! microseconds of the processor, which others on the same machine disturb least; medians over RUNS frames:
 //!
 //! ```text
@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use ndarray::ArrayView4;
 use oodwatch::calibrate::{Criterion, Judge};
 use oodwatch::decide::{DecideConfig, Decider};
-use oodwatch::decode::{Content, Decoder, Encoding, Matrix, PixelFormat, Range, RawFrame, RawLayout};
+use oodwatch::decode::{Content, DecodeConfig, Decoder, Encoding, Matrix, PixelFormat, Range, RawFrame, RawLayout};
 use oodwatch::health::{Health, HealthConfig, Meta, View};
 use oodwatch::infer::{Network, NetworkOptions};
 use oodwatch::package::{InputSpec, Package};
@@ -57,11 +57,12 @@ struct Lap {
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [package, frames, format, width, height] = &arguments[..] else { bail!("wanted five arguments") };
+    let [package, frames, format, width, height, size] = &arguments[..] else { bail!("wanted six arguments") };
+    let decode = DecodeConfig { scaled: size == "scaled" };
     let code = format.as_bytes().try_into().context("wanted a code of four letters")?;
     let format = PixelFormat::from_fourcc(code).with_context(|| format!("{format} is not known"))?;
     let layout = RawLayout::new(format, (width.parse()?, height.parse()?), 0, ENCODING)?;
-    let mut peer = Peer::open(Path::new(package), Path::new(frames), layout)?;
+    let mut peer = Peer::open(Path::new(package), Path::new(frames), layout, decode)?;
     for line in io::stdin().lines() {
         let line = line?;
         let (order, runs) = line.split_once(' ').context("wanted an order and a number")?;
@@ -78,7 +79,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 impl Peer {
-    fn open(package: &Path, frames: &Path, layout: RawLayout) -> anyhow::Result<Self> {
+    fn open(package: &Path, frames: &Path, layout: RawLayout, decode: DecodeConfig) -> anyhow::Result<Self> {
         let mut files = std::fs::read_dir(frames)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
         files.sort();
         let package = Package::open(package)?;
@@ -88,7 +89,7 @@ impl Peer {
         Ok(Self {
             layout,
             frames: files.iter().map(std::fs::read).collect::<io::Result<_>>()?,
-            decoder: Decoder::default(),
+            decoder: Decoder::new(decode, package.manifest.input.size_px(), &package.manifest.view),
             health: Health::new(&HealthConfig::default()).with_view(&package.manifest.view),
             preprocessor: Preprocessor::with_view(&package.manifest.input, &package.manifest.view)?,
             network: Network::from_onnx(&package.model_onnx, &package.manifest, &options)?,

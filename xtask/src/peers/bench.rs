@@ -179,11 +179,11 @@ impl Bench {
         ["taskset", "--cpu-list", &core, &own, "peers-camera", &frames, &orders].map(str::to_owned).to_vec()
     }
 
-    /// The monitor on a camera, pinned.
+    /// The monitor on a camera, pinned; `scaled`: with JPEG pictures decoded smaller.
     ///
     /// # Errors
     /// When its config cannot be written.
-    pub(super) fn monitor(&self, case: Case) -> Result<Command> {
+    pub(super) fn monitor(&self, case: Case, scaled: bool) -> Result<Command> {
         let (width, height) = case.camera.size_px;
         let pipe = json!({
             "command": self.camera(case.camera),
@@ -194,11 +194,11 @@ impl Bench {
             "live": false,
         });
         let config = json!({
-            "camera": [{ "name": "camera", "source": { "pipe": pipe } }],
+            "camera": [{ "name": "camera", "decode": { "scaled": scaled }, "source": { "pipe": pipe } }],
             "model": { "package": self.package(case.network), "threads": 1 },
             "score": { "name": SCORE },
         });
-        let file = self.out.join(format!("{case}.toml"));
+        let file = self.out.join(format!("{case}{}.toml", if scaled { "-scaled" } else { "" }));
         std::fs::write(&file, toml::to_string(&config)?).with_context(|| file.display().to_string())?;
         let mut command = self.pinned(&self.program);
         command.args(["run", "--config"]).arg(file);

@@ -54,7 +54,12 @@ impl Goal {
 
 /// How much longer another takes than we do, from bytes to tensor.
 pub(super) fn frame_path(measured: &Measured, other: Peer) -> Ratio {
-    in_memory(measured, |repeat| (repeat.passes[&other].prepare_us, repeat.passes[&Peer::Ours].prepare_us))
+    frame_path_by(measured, other, Peer::Ours)
+}
+
+/// How much longer one takes than the other, from bytes to tensor.
+pub(super) fn frame_path_by(measured: &Measured, one: Peer, other: Peer) -> Ratio {
+    in_memory(measured, |repeat| (repeat.passes[&one].prepare_us, repeat.passes[&other].prepare_us))
 }
 
 /// How much longer another takes than we do, from bytes to verdict.
@@ -84,7 +89,12 @@ pub(super) fn in_memory(measured: &Measured, pair: impl Fn(&InMemory) -> (f64, f
 
 /// Ours by another's, over the runs through a pipe.
 pub(super) fn ours_by(measured: &Measured, other: Peer, number: impl Fn(&Run) -> f64) -> Ratio {
-    Ratio::of(measured.through_a_pipe.iter().map(|by| (number(&by[&Peer::Ours]), number(&by[&other]))))
+    by(measured, Peer::Ours, other, number)
+}
+
+/// One's by another's, over the runs through a pipe.
+pub(super) fn by(measured: &Measured, one: Peer, other: Peer, number: impl Fn(&Run) -> f64) -> Ratio {
+    Ratio::of(measured.through_a_pipe.iter().map(|by| (number(&by[&one]), number(&by[&other]))))
 }
 
 /// Every goal.
@@ -111,6 +121,9 @@ pub(super) fn goals(kept: &[(Case, Measured)]) -> Vec<Goal> {
         }),
         at_least("frame path, 1080p MJPG, INTER_LINEAR by ours", 1.5, &|case, measured| {
             (full_hd(case) && !case.is_raw()).then(|| frame_path(measured, linear).median)
+        }),
+        at_least("frame path, 1080p MJPG decoded smaller, INTER_LINEAR by ours", 1.5, &|case, measured| {
+            (full_hd(case) && !case.is_raw()).then(|| frame_path_by(measured, linear, Peer::Scaled).median)
         }),
     ];
     for (network, other, least) in [

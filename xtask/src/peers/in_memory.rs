@@ -39,12 +39,12 @@ fn repeat(programs: &mut BTreeMap<Peer, Answering>) -> Result<InMemory> {
 }
 
 fn command(bench: &Bench, case: Case, peer: Peer) -> Result<Command> {
-    if peer != Peer::Ours {
+    if Peer::OTHERS.contains(&peer) {
         return bench.python("in_memory.py", case, peer);
     }
     let (width, height) = case.camera.size_px;
     let mut command = bench.pinned(&bench.example);
     command.arg(bench.package(case.network)).arg(bench.frames(case.camera));
-    command.args([case.camera.format.to_string(), width.to_string(), height.to_string()]);
+    command.args([case.camera.format.to_string(), width.to_string(), height.to_string(), peer.to_string()]);
     Ok(command)
 }

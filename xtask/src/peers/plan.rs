@@ -91,6 +91,8 @@ impl Case {
 pub(super) enum Peer {
     /// oodwatch.
     Ours,
+    /// oodwatch with `[camera.decode] scaled`.
+    Scaled,
     /// The Python loop with INTER_LINEAR, as users write it.
     Linear,
     /// The Python loop with INTER_AREA, which makes a picture as good as ours.
@@ -100,16 +102,17 @@ pub(super) enum Peer {
 }
 
 impl Peer {
-    pub(super) const ALL: [Self; 4] = [Self::Ours, Self::Linear, Self::Area, Self::Reduced];
+    pub(super) const ALL: [Self; 5] = [Self::Ours, Self::Scaled, Self::Linear, Self::Area, Self::Reduced];
     /// The Python loops.
     pub(super) const OTHERS: [Self; 3] = [Self::Linear, Self::Area, Self::Reduced];
 }
 
 impl fmt::Display for Peer {
-    /// The name that `benches/peers/peer.py` has for the way.
+    /// The name that `examples/peer.rs` or `benches/peers/peer.py` has for the way.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Ours => "oodwatch",
+            Self::Ours => "whole",
+            Self::Scaled => "scaled",
             Self::Linear => "linear",
             Self::Area => "area",
             Self::Reduced => "reduced",

@@ -32,6 +32,15 @@ fn tables(text: &mut String, kept: &[(Case, Measured)]) -> std::fmt::Result {
     for (case, measured) in kept {
         row_of_frame_path(text, *case, measured)?;
     }
+    writeln!(text, "\n## The same with JPEG pictures decoded smaller on our side\n")?;
+    writeln!(
+        text,
+        "| case | oodwatch, us | ours whole by it | INTER_LINEAR by it | INTER_AREA by it | reduced JPEG by it | to the verdict, us | processor per frame from a pipe, us | that of INTER_LINEAR by it |"
+    )?;
+    writeln!(text, "|---|---:|---:|---:|---:|---:|---:|---:|---:|")?;
+    for (case, measured) in kept.iter().filter(|(case, _)| !case.is_raw()) {
+        row_of_smaller(text, *case, measured)?;
+    }
     writeln!(text, "\n## From a frame's bytes to the verdict, in memory\n")?;
     writeln!(
         text,
@@ -87,6 +96,19 @@ fn row_of_frame_path(text: &mut String, case: Case, measured: &Measured) -> std:
     let ours = of_pass(measured, Peer::Ours, |pass| pass.prepare_us);
     let [linear, area, reduced] = Peer::OTHERS.map(other);
     writeln!(text, "| {case} | {ours:.0} | {linear} | {area} | {reduced} | {copies} |")
+}
+
+fn row_of_smaller(text: &mut String, case: Case, measured: &Measured) -> std::fmt::Result {
+    let scaled = |number: fn(&Pass) -> f64| of_pass(measured, Peer::Scaled, number);
+    let (prepare_us, all_us) = (scaled(|pass| pass.prepare_us), scaled(|pass| pass.all_us));
+    let [whole, linear, area, reduced] = [Peer::Ours, Peer::Linear, Peer::Area, Peer::Reduced]
+        .map(|other| goals::frame_path_by(measured, other, Peer::Scaled));
+    let processor_us = of_run(measured, Peer::Scaled, |run| run.processor_us);
+    let processor = goals::by(measured, Peer::Linear, Peer::Scaled, |run| run.processor_us);
+    writeln!(
+        text,
+        "| {case} | {prepare_us:.0} | {whole} | {linear} | {area} | {reduced} | {all_us:.0} | {processor_us:.0} | {processor} |"
+    )
 }
 
 fn row_of_whole(text: &mut String, case: Case, measured: &Measured) -> std::fmt::Result {

@@ -42,7 +42,7 @@ fn run(bench: &Bench, case: Case, peer: Peer) -> Result<Run> {
     let orders = bench.orders();
     let mut camera = fifo(&orders)?;
     let mut command = match peer {
-        Peer::Ours => bench.monitor(case)?,
+        Peer::Ours | Peer::Scaled => bench.monitor(case, peer == Peer::Scaled)?,
         _ => bench.python("loop.py", case, peer)?,
     };
     let log = bench.out.join(format!("{peer}.log"));
