@@ -9,6 +9,7 @@
 //! chooses one of them without an out-of-distribution picture; [`plot`] draws. What a robot computes (preprocessing, scores, thresholds) comes from the `oodwatch`
 //! library itself, so that what was measured is what runs.
 
+#![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod ablate;

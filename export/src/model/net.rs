@@ -124,7 +124,9 @@ impl Pass<'_> {
             Skip::ZeroPadded { stride } => zero_padded(x, *stride, inner.size()[1]),
             Skip::Conv(conv) => self.conv(conv, x),
         };
-        activated(block.activation, inner + skipped)
+        // The norm that made `inner` keeps what went into it, not what came out, so the sum may take its place.
+        inner += skipped;
+        activated(block.activation, inner)
     }
 }
 
