@@ -1,5 +1,5 @@
-//! Second part of the demo: a camera that stands still. The monitor is calibrated on the first half of one uncut clip
-//! and watches the second, into which foreign frames, black frames and a frozen picture are cut.
+//! Second part of the demo: a camera that stands still, watched by EfficientNet-Lite0 at 224 pixels. The monitor is calibrated on
+//! the first half of one uncut clip and watches the second, into which foreign frames, black frames and a frozen picture are cut.
 //!
 //! Nothing is asserted here; what is flagged and what is not is printed as it is. Neighbouring frames of a clip are
 //! alike, so the calibration's guarantee does not hold for them. A frozen picture of a known scene looks known: no score flags it,
@@ -8,20 +8,18 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use oodwatch::health::Level;
 use oodwatch::verdict::Verdict;
 
-use super::judge::Report;
-use super::monitor::Monitor;
+use super::monitor::{Monitor, Scene};
 use super::picture::{self, Panel};
-use super::stream::{Kind, Stream, write_list};
+use super::stream::{Kind, Stream};
 use super::table::{Column, table};
 use super::{Places, footage};
 
-/// The false-alarm rate that the package is calibrated to.
-const RATE: f64 = 0.05;
-const PACKAGE: &str = "cifar10-resnet20";
+/// A network for a camera, and its control.
+const PACKAGES: [&str; 2] = ["imagenette-lite0", "imagenette-lite0-control"];
 /// Frames of each disturbance.
 const CUT_FRAMES: usize = 20;
 
@@ -36,23 +34,26 @@ pub(super) fn run(monitor: &Monitor, places: &Places) -> Result<()> {
     let black = footage::black(&own[0], &places.out.join("pictures/black.png"), CUT_FRAMES)?;
     let stream = disturbed(rest, &foreign, black);
 
-    let calibration_list = places.out.join("fixed-camera-calibration.txt");
-    write_list(&calibration_list, calibration).with_context(|| calibration_list.display().to_string())?;
-    let list = places.out.join("fixed-camera-stream.txt");
-    stream.write_list(&list).with_context(|| list.display().to_string())?;
-    eprintln!("calibrating on {} frames of one clip, then watching {} frames", calibration.len(), stream.len());
-    let calibrated = places.out.join("fixed-camera-calibrated");
-    monitor.calibrate(&places.models.join(PACKAGE), &calibration_list, RATE, &calibrated)?;
-    let watched = monitor.run("fixed-camera", &calibrated, &list, stream.len(), &places.out)?;
-    let report = Report::new(&stream, &watched)?;
-    println!("{}", table(&[Column { name: "background loss", report: &report }]));
-    for segment in report.segments.iter().filter(|segment| segment.kind == Kind::Unknown) {
-        let verdicts = watched.verdicts.get(segment.frames.clone()).unwrap_or_default();
+    let scene = Scene::write(places, "fixed-camera", calibration, &stream)?;
+    let [background, control] = PACKAGES.map(|package| monitor.watch(places, package, &scene));
+    let ((background_watched, background), (control_watched, control)) = (background?, control?);
+    let columns =
+        [Column { name: "background loss", report: &background }, Column { name: "control", report: &control }];
+    println!("{}", table(&columns));
+    println!("Calibrated on {} frames of the clip's first half. With the background loss:", calibration.len());
+    for segment in background.segments.iter().filter(|segment| segment.kind == Kind::Unknown) {
+        let verdicts = background_watched.verdicts.get(segment.frames.clone()).unwrap_or_default();
         println!("{}", in_words(&segment.name, segment.flagged, verdicts));
     }
     let title = "A fixed camera, calibrated on the first half of its clip";
-    let panel = Panel { heading: "Second half, with disturbances cut in".to_owned(), verdicts: &watched.verdicts };
-    picture::draw(&places.out.join("fixed-camera.png"), title, &stream, &[panel])
+    let panels =
+        [("Background loss", &background_watched), ("Control, the same training without it", &control_watched)].map(
+            |(name, watched)| Panel {
+                heading: format!("{name}: the second half, with disturbances cut in"),
+                verdicts: &watched.verdicts,
+            },
+        );
+    picture::draw(&places.out.join("fixed-camera.png"), title, &stream, &panels)
 }
 
 /// What was said of a disturbance: by the score, and in all.

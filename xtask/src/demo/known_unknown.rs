@@ -4,19 +4,17 @@
 //! Nothing is tuned on what is judged: the thresholds come from the first half of the test pictures. Of the second half
 //! only every other odd picture is shown, because the even ones served to choose the loss's settings in training.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::judge::{self, COVERAGE, Report};
-use super::monitor::{Monitor, Watched};
+use super::monitor::{Monitor, RATE, Scene};
 use super::picture::{self, Panel};
-use super::stream::{Kind, Stream, write_list};
+use super::stream::{Kind, Stream};
 use super::table::{Column, table};
 use super::{Places, footage};
 
-/// The false-alarm rate that the packages are calibrated to.
-const RATE: f64 = 0.05;
 const BACKGROUND: &str = "cifar10-resnet20";
 const CONTROL: &str = "cifar10-resnet20-control";
 
@@ -29,14 +27,9 @@ pub(super) fn run(monitor: &Monitor, places: &Places) -> Result<Vec<String>> {
     let calibration = footage::cifar(&known, &places.out.join("pictures/calibration"), |index| index < 5_000)?;
     let shown = footage::cifar(&known, &places.out.join("pictures/known"), |index| index >= 5_000 && index % 4 == 3)?;
     let stream = Stream::splice("CIFAR-10", &shown, unknown(places)?);
-    let list = places.out.join("stream.txt");
-    stream.write_list(&list).with_context(|| list.display().to_string())?;
-    let calibration_list = places.out.join("calibration.txt");
-    write_list(&calibration_list, &calibration).with_context(|| calibration_list.display().to_string())?;
-
-    let watch = |package: &str| watch(monitor, places, package, &calibration_list, &list, &stream);
-    let (background_watched, background) = watch(BACKGROUND)?;
-    let (control_watched, control) = watch(CONTROL)?;
+    let scene = Scene::write(places, "known-and-unknown", &calibration, &stream)?;
+    let (background_watched, background) = monitor.watch(places, BACKGROUND, &scene)?;
+    let (control_watched, control) = monitor.watch(places, CONTROL, &scene)?;
     let columns =
         [Column { name: "background loss", report: &background }, Column { name: "control", report: &control }];
     println!("{}", table(&columns));
@@ -81,23 +74,6 @@ fn unknown(places: &Places) -> Result<Vec<(String, Vec<PathBuf>)>> {
     let textures = ["brick", "grass", "gravel"].map(|name| places.deps.join(format!("footage/{name}.png")));
     unknown.push(("textures".to_owned(), footage::tiles(&textures, &places.out.join("pictures/textures"))?));
     Ok(unknown)
-}
-
-/// Calibrates one package and lets it watch the stream.
-fn watch(
-    monitor: &Monitor,
-    places: &Places,
-    package: &str,
-    calibration: &Path,
-    list: &Path,
-    stream: &Stream,
-) -> Result<(Watched, Report)> {
-    eprintln!("calibrating {package}, then watching {} frames with it", stream.len());
-    let calibrated = places.out.join(format!("{package}-calibrated"));
-    monitor.calibrate(&places.models.join(package), calibration, RATE, &calibrated)?;
-    let watched = monitor.run(package, &calibrated, list, stream.len(), &places.out)?;
-    let report = Report::new(stream, &watched)?;
-    Ok((watched, report))
 }
 
 fn heading(name: &str, report: &Report) -> String {

@@ -46,7 +46,9 @@ pub(crate) fn run(fetcher: &Fetcher, out: &Path) -> Result<ExitCode> {
     let monitor = Monitor { program: build(&fetcher.paths.root)?, root: fetcher.paths.root.clone() };
     println!("\nPart 1: known pictures, and what the network never saw cut into them\n");
     let failures = known_unknown::run(&monitor, &places)?;
-    println!("\nPart 2: a fixed camera, calibrated on the first half of its own clip\n");
+    println!(
+        "\nPart 2: a fixed camera and a network for it (EfficientNet-Lite0), calibrated on the first half of its own clip\n"
+    );
     fixed_camera::run(&monitor, &places)?;
     summary(&places, &failures);
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -108,7 +110,7 @@ fn summary(places: &Places, failures: &[String]) {
     for (file, what) in [
         ("known-and-unknown.png", "part 1 as a picture"),
         ("fixed-camera.png", "part 2 as a picture"),
-        ("*.jsonl, *.toml, *.log", "verdict lines, configs and logs of the three runs"),
+        ("*.jsonl, *.toml, *.log", "verdict lines, configs and logs of the four runs"),
         ("*-calibrated/", "the packages with the thresholds that were used"),
     ] {
         println!("  {file:24} {what}");

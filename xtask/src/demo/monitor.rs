@@ -9,6 +9,10 @@ use anyhow::{Context, Result, bail};
 use oodwatch::verdict::{Kind, Verdict};
 use serde::Serialize;
 
+use super::Places;
+use super::judge::Report;
+use super::stream::{Stream, write_list};
+
 /// The capture rate that the demo's streams claim, frames per second.
 pub(super) const FRAMES_PER_SECOND: f64 = 25.0;
 
@@ -21,6 +25,32 @@ pub(super) struct Monitor {
     pub(super) root: PathBuf,
 }
 
+/// The false-alarm rate that packages are calibrated to.
+pub(super) const RATE: f64 = 0.05;
+
+/// A stream to be watched, and what thresholds are set on before.
+#[derive(Debug)]
+pub(super) struct Scene<'a> {
+    stream: &'a Stream,
+    /// Lists of pictures.
+    calibration: PathBuf,
+    list: PathBuf,
+}
+
+impl<'a> Scene<'a> {
+    /// Writes both lists, `NAME-calibration.txt` and `NAME-stream.txt`.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub(super) fn write(places: &Places, name: &str, calibration: &[PathBuf], stream: &'a Stream) -> Result<Scene<'a>> {
+        let path = |list: &str| places.out.join(format!("{name}-{list}.txt"));
+        let scene = Scene { stream, calibration: path("calibration"), list: path("stream") };
+        write_list(&scene.calibration, calibration).with_context(|| scene.calibration.display().to_string())?;
+        stream.write_list(&scene.list).with_context(|| scene.list.display().to_string())?;
+        Ok(scene)
+    }
+}
+
 /// What a run said.
 #[derive(Debug)]
 pub(super) struct Watched {
@@ -31,11 +61,24 @@ pub(super) struct Watched {
 }
 
 impl Monitor {
+    /// Calibrates a shipped package for a scene and lets it watch.
+    ///
+    /// # Errors
+    /// As [`Monitor::calibrate`] and [`Monitor::run`].
+    pub(super) fn watch(&self, places: &Places, package: &str, scene: &Scene<'_>) -> Result<(Watched, Report)> {
+        eprintln!("calibrating {package}, then watching {} frames with it", scene.stream.len());
+        let calibrated = places.out.join(format!("{package}-calibrated"));
+        self.calibrate(&places.models.join(package), &scene.calibration, RATE, &calibrated)?;
+        let watched = self.run(package, &calibrated, &scene.list, scene.stream.len(), &places.out)?;
+        let report = Report::new(scene.stream, &watched)?;
+        Ok((watched, report))
+    }
+
     /// `oodwatch calibrate` for the score that the demo runs; it needs no fit, so all frames set its threshold.
     ///
     /// # Errors
     /// When it cannot be started or refuses; its own words are part of the error.
-    pub(super) fn calibrate(&self, package: &Path, from: &Path, rate: f64, out: &Path) -> Result<()> {
+    fn calibrate(&self, package: &Path, from: &Path, rate: f64, out: &Path) -> Result<()> {
         if out.exists() {
             std::fs::remove_dir_all(out).with_context(|| out.display().to_string())?;
         }
@@ -53,7 +96,7 @@ impl Monitor {
     ///
     /// # Errors
     /// When it cannot be started, fails, or does not judge each of the `frames`.
-    pub(super) fn run(&self, name: &str, package: &Path, list: &Path, frames: usize, folder: &Path) -> Result<Watched> {
+    fn run(&self, name: &str, package: &Path, list: &Path, frames: usize, folder: &Path) -> Result<Watched> {
         let file = |ending: &str| folder.join(format!("{name}.{ending}"));
         let config = toml::to_string(&config(name, package, list))?;
         std::fs::write(file("toml"), config).with_context(|| file("toml").display().to_string())?;
