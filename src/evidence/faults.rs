@@ -13,6 +13,7 @@ use super::replay::Replay;
 use super::watching::{Measured, Watching};
 use super::{Bench, EvidenceError, SEED};
 use crate::decode::{Content, Picture, decode};
+use crate::health;
 use crate::monitor::{Camera, Judging, Limits, Monitor, Orders};
 use crate::pipeline::{FittedScores, Judged, Lens, Pipeline, PipelineError};
 use crate::sink::Sinks;
@@ -115,8 +116,7 @@ fn faults(deadline_ms: u64) -> Vec<FaultConfig> {
 /// A network that fails, or threads that cannot be started.
 pub(super) fn inject(bench: &Bench<'_>, known: &Watched) -> Result<Vec<FaultRun>, EvidenceError> {
     let frames: Vec<Content> = known.kept.iter().map(picture::copy).collect();
-    let side_px = known.kept.iter().find_map(|frame| decode(picture::copy(frame)).ok());
-    let side_px = side_px.map_or(0, |image| image.width().min(image.height()));
+    let first = known.kept.iter().find_map(|frame| decode(picture::copy(frame)).ok());
     let rate = known.footage.frames_per_second;
     let stage = Stage {
         bench,
@@ -130,7 +130,7 @@ pub(super) fn inject(bench: &Bench<'_>, known: &Watched) -> Result<Vec<FaultRun>
         decide: &bench.config.decide,
         source: &source,
         interval: stage.interval,
-        side_px,
+        is_measured: first.is_some_and(|image| health::measures(&bench.camera.view, &image)),
         is_masked: !bench.camera.view.mask().is_none(),
     };
     let run = |fault: FaultConfig| {
@@ -235,7 +235,7 @@ mod tests {
             decide: &decide,
             source: &source,
             interval,
-            side_px: 32,
+            is_measured: true,
             is_masked: false,
         };
         let promised = |fault: &&FaultConfig| matches!(fault.expectation(&given), Ok(Expectation::Told { .. }));

@@ -10,7 +10,7 @@ use super::footage::{Seen, Watched};
 use super::interval::{Interval, share};
 use super::spoilt::{spoil, words};
 use crate::decode::decode;
-use crate::health::{Finding, Health, HealthConfig, Kind, LEAST_SIDE_PX, Level, Limits, Meta, View};
+use crate::health::{Finding, Health, HealthConfig, Kind, Level, Limits, Meta, View, measures};
 use crate::source::faults::picture;
 use crate::view::ViewConfig;
 
@@ -85,11 +85,12 @@ pub struct Checks {
 /// Exercises every check on pictures of known footage.
 pub(super) fn exercise(config: &HealthConfig, view: &ViewConfig, known: &Watched, tick: &dyn Fn(&str)) -> Checks {
     let pictures: Vec<RgbImage> = known.kept.iter().filter_map(|content| decode(picture::copy(content)).ok()).collect();
+    let is_measured = pictures.iter().all(|picture| measures(view, picture));
     let trial = |kind: Kind| {
         tick("health");
-        let outcome = match not_applicable(config, kind, &pictures) {
+        let outcome = match not_applicable(config, kind, &pictures, is_measured) {
             Some(why) => Outcome::NotApplicable { why },
-            None => try_out(config, view, kind, &pictures),
+            None => excused(kind, view, try_out(config, view, kind, &pictures)),
         };
         Trial { kind, spoilt: words(kind).unwrap_or_else(|| words_of_coming(kind)), outcome }
     };
@@ -112,7 +113,7 @@ fn false_finding(kind: Kind, seen: &[Seen]) -> Option<FalseFinding> {
     (warnings + errors > 0).then_some(FalseFinding { kind, warnings, errors })
 }
 
-fn not_applicable(config: &HealthConfig, kind: Kind, pictures: &[RgbImage]) -> Option<&'static str> {
+fn not_applicable(config: &HealthConfig, kind: Kind, pictures: &[RgbImage], is_measured: bool) -> Option<&'static str> {
     let of_picture = words(kind).is_some() || kind == Kind::Frozen;
     let of_color = matches!(kind, Kind::DeadChannel | Kind::ColorLost);
     if matches!(kind, Kind::ScoreDrift | Kind::ScoreSlack) {
@@ -123,12 +124,23 @@ fn not_applicable(config: &HealthConfig, kind: Kind, pictures: &[RgbImage]) -> O
         Some("switched off in [health]")
     } else if pictures.is_empty() {
         Some("no picture of the footage was kept")
-    } else if of_picture && pictures.iter().any(|picture| picture.width().min(picture.height()) < LEAST_SIDE_PX) {
-        Some("the pictures are too small to be measured")
+    } else if of_picture && !is_measured {
+        Some("the pictures, or what the mask leaves of them, are too small to be measured")
     } else if of_color && !pictures.iter().take(GOOD_FRAMES as usize).any(is_colorful) {
         Some("the footage shows no colours")
     } else {
         None
+    }
+}
+
+/// A mask may hide the part of the pictures that was spoilt.
+fn excused(kind: Kind, view: &ViewConfig, outcome: Outcome) -> Outcome {
+    let of_a_part = matches!(kind, Kind::Blocked | Kind::Backlit);
+    match outcome {
+        Outcome::NotTold if of_a_part && !view.mask().is_none() => {
+            Outcome::NotApplicable { why: "the mask may hide what is covered or in shadow" }
+        }
+        outcome => outcome,
     }
 }
 
@@ -240,6 +252,7 @@ fn coming(config: &HealthConfig, kind: Kind, number: u64) -> Meta {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::view::Polygon;
 
     /// A coloured scene with edges, a little different each time.
     fn scenes(side_px: u32) -> Vec<RgbImage> {
@@ -263,7 +276,7 @@ mod tests {
             let pictures = scenes(side_px);
             for kind in Kind::ALL.into_iter().filter(|kind| kind.is_of_picture()) {
                 let config = HealthConfig::default();
-                assert_eq!(not_applicable(&config, kind, &pictures), None, "{kind:?}");
+                assert_eq!(not_applicable(&config, kind, &pictures, true), None, "{kind:?}");
                 let found = try_out(&config, &ViewConfig::default(), kind, &pictures);
                 let Outcome::Told { level, share, .. } = found else { panic!("{side_px} px: {kind:?}: {found:?}") };
                 let warns_alone = matches!(kind, Kind::OutOfOrder | Kind::ColorLost);
@@ -278,16 +291,31 @@ mod tests {
         let off: HealthConfig =
             toml::from_str("noise = { warn = inf, error = inf }\nsharpness = { warn = 0, error = 0 }").unwrap();
         for kind in [Kind::Noise, Kind::Defocus] {
-            assert_eq!(not_applicable(&off, kind, &scenes(32)), Some("switched off in [health]"));
+            assert_eq!(not_applicable(&off, kind, &scenes(32), true), Some("switched off in [health]"));
         }
         let config = HealthConfig::default();
         for kind in [Kind::ScoreDrift, Kind::ScoreSlack] {
-            assert!(not_applicable(&config, kind, &scenes(32)).unwrap().contains("p-values"));
+            assert!(not_applicable(&config, kind, &scenes(32), true).unwrap().contains("p-values"));
         }
-        assert!(not_applicable(&config, Kind::BoardHot, &scenes(32)).unwrap().contains("board"));
-        assert!(not_applicable(&config, Kind::Dark, &scenes(8)).unwrap().contains("too small"));
-        assert_eq!(not_applicable(&config, Kind::Late, &scenes(8)), None);
+        assert!(not_applicable(&config, Kind::BoardHot, &scenes(32), true).unwrap().contains("board"));
+        assert!(not_applicable(&config, Kind::Dark, &scenes(8), false).unwrap().contains("too small"));
+        assert_eq!(not_applicable(&config, Kind::Late, &scenes(8), false), None);
         let grey: Vec<RgbImage> = scenes(32).iter().map(|scene| spoil(Kind::ColorLost, scene, 0)).collect();
-        assert!(not_applicable(&config, Kind::ColorLost, &grey).unwrap().contains("no colours"));
+        assert!(not_applicable(&config, Kind::ColorLost, &grey, true).unwrap().contains("no colours"));
+    }
+
+    #[test]
+    fn what_a_mask_hides_need_not_be_told() {
+        let right = Polygon(vec![[0.8, 0.0], [1.0, 0.0], [1.0, 1.0], [0.8, 1.0]]);
+        let view = ViewConfig { keep: vec![right], ..ViewConfig::default() };
+        let (config, pictures) = (HealthConfig::default(), scenes(32));
+        let tried = |view: &ViewConfig, kind| excused(kind, view, try_out(&config, view, kind, &pictures));
+        assert!(measures(&view, &pictures[0]));
+        for kind in [Kind::Blocked, Kind::Backlit] {
+            assert!(matches!(tried(&view, kind), Outcome::NotApplicable { .. }), "{kind:?}");
+            assert!(matches!(tried(&ViewConfig::default(), kind), Outcome::Told { .. }), "{kind:?}");
+        }
+        assert!(matches!(tried(&view, Kind::Dark), Outcome::Told { .. }));
+        assert_eq!(excused(Kind::Dark, &view, Outcome::NotTold), Outcome::NotTold);
     }
 }

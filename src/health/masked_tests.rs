@@ -57,6 +57,11 @@ fn a_mask_that_leaves_too_little_of_every_block_measures_nothing() {
     let view = ViewConfig { keep: vec![sliver], ..ViewConfig::default() };
     let found = findings_through(&view, &blacken(PICTURES[0].clone()));
     assert_eq!((found.list, found.readings), (vec![], Readings::default()));
+    assert!(!measures(&view, &PICTURES[0]) && measures(&ignoring(0.0, 0.0, 0.8, 1.0), &PICTURES[0]));
+    assert!(
+        !measures(&ViewConfig::default(), &RgbImage::new(16, 64))
+            && measures(&ViewConfig::default(), &RgbImage::new(17, 17))
+    );
 }
 
 #[test]

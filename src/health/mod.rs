@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::decode::Picture;
 use crate::source::Frame;
 use crate::view::{Mask, ViewConfig};
 use measure::Measured;
@@ -34,9 +35,6 @@ use stream::{Coming, Stream};
 pub use config::{HealthConfig, Limits};
 pub use finding::{Finding, Findings, Kind, Level, Readings};
 pub use view::View;
-
-/// Smallest picture that is measured, per side; of smaller ones only the coming is looked at.
-pub const LEAST_SIDE_PX: u32 = measure::LEAST_SIDE as u32;
 
 /// Colourfulness from which on a camera is known to see colours.
 const COLORFUL: f32 = 4.0;
@@ -61,6 +59,12 @@ impl Meta {
     pub fn of(frame: &Frame) -> Self {
         Self { index: frame.index, captured_at: frame.captured_at, age: frame.taken.elapsed() }
     }
+}
+
+/// Whether enough of a picture is left by the masks of this view to measure anything. Of pictures of this size, where it is not, only
+/// the coming is looked at.
+pub fn measures<'p>(view: &ViewConfig, picture: impl Into<Picture<'p>>) -> bool {
+    Measured::new().take(&View::of(picture), &mut Points::new(view.lying_mask()), 0.0)
 }
 
 /// The health of one camera.
@@ -96,7 +100,8 @@ impl Health {
         Self { points: Points::new(view.lying_mask()), ..self }
     }
 
-    /// Looks at the next frame. Pictures of fewer than [`LEAST_SIDE_PX`] pixels a side are not measured; their coming is.
+    /// Looks at the next frame. Pictures of fewer than 17 pixels a side are not measured, nor those of which a mask leaves too little
+    /// ([`measures`]); their coming is.
     pub fn look(&mut self, view: &View<'_>, meta: Meta) -> &Findings {
         self.findings.list.clear();
         if !self.config.enabled {

@@ -126,7 +126,7 @@ fn every_fault_that_is_promised_to_be_told_is_told_by_its_sign_and_in_time() {
     let expected = |source: &SourceConfig| {
         let SourceConfig::Faults(faults) = source else { panic!("no script") };
         let health = &HealthConfig::default();
-        let given = Circumstances { health, decide: &decide, source, interval, side_px: SIDE_PX, is_masked: false };
+        let given = Circumstances { health, decide: &decide, source, interval, is_measured: true, is_masked: false };
         let fault: &FaultConfig = &faults.script[0];
         fault.expectation(&given).unwrap()
     };

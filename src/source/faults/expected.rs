@@ -29,7 +29,7 @@ use super::script::{Damage, Fault, Length, Size};
 use super::{LATE_AT_LEAST, LATE_INTERVALS};
 use crate::decide::DecideConfig;
 use crate::decode::PixelFormat;
-use crate::health::{HealthConfig, Kind, LEAST_SIDE_PX, Level};
+use crate::health::{HealthConfig, Kind, Level};
 use crate::source::{SourceConfig, WAIT_SLICE, WrongValue};
 use crate::verdict::{Reason, Verdict};
 
@@ -116,8 +116,8 @@ pub struct Circumstances<'c> {
     pub source: &'c SourceConfig,
     /// Time between two judged frames. Where frames are dropped it is longer than the camera's.
     pub interval: Duration,
-    /// The shorter side of the pictures.
-    pub side_px: u32,
+    /// Whether `[health]` measures anything in the pictures ([`crate::health::measures`]).
+    pub is_measured: bool,
     /// Whether a part of the pictures does not count.
     pub is_masked: bool,
 }
@@ -191,8 +191,11 @@ impl Circumstances<'_> {
         if !self.health.enabled {
             return Err("[health] is not enabled");
         }
-        if self.side_px < LEAST_SIDE_PX {
-            return Err("pictures so small are not measured");
+        if !self.is_measured && kind != Kind::Late {
+            return Err(match self.is_masked {
+                true => "the mask leaves too little of the pictures to measure anything",
+                false => "pictures so small are not measured",
+            });
         }
         if !beyond {
             return Err("it is not beyond the error limit of [health]");

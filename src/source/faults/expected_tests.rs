@@ -19,11 +19,12 @@ fn source(name: &str) -> SourceConfig {
 
 /// What is promised of a fault from frame 9 on, at ten frames a second: the signs, and seconds beyond the deadline.
 fn promised(name: &str, health: &HealthConfig, fault: &str) -> Result<(Vec<Sign>, f64), &'static str> {
-    promised_behind(false, name, health, fault)
+    promised_of([true, false], name, health, fault)
 }
 
-fn promised_behind(
-    is_masked: bool,
+/// The same of pictures in which something is measured or not, and that have a mask or not.
+fn promised_of(
+    [is_measured, is_masked]: [bool; 2],
     name: &str,
     health: &HealthConfig,
     fault: &str,
@@ -31,8 +32,8 @@ fn promised_behind(
     let fault: FaultConfig = toml::from_str(&format!("from_frame = 9\n{fault}")).unwrap();
     let decide = DecideConfig { deadline_ms: 2_000, ..DecideConfig::default() };
     let interval = Duration::from_millis(100);
-    let (source, side_px) = (&source(name), LEAST_SIDE_PX);
-    let given = Circumstances { health, decide: &decide, source, interval, side_px, is_masked };
+    let source = &source(name);
+    let given = Circumstances { health, decide: &decide, source, interval, is_measured, is_masked };
     match fault.expectation(&given).unwrap() {
         Expectation::Told { by, within } => Ok((by, (within - MARGIN).as_secs_f64() - DEADLINE_S)),
         Expectation::NotPromised { why } => Err(why),
@@ -94,8 +95,27 @@ fn what_cannot_be_told_is_not_promised() {
     refuse("images", "kind = \"color_lost\"", "warning");
     refuse("images", "kind = \"rate_drop\"\nkeep_every = 2", "learned");
     for fault in ["kind = \"blocked\"", "kind = \"backlit\""] {
-        let behind = |is_masked| promised_behind(is_masked, "v4l2", &HealthConfig::default(), fault);
+        let behind = |is_masked| promised_of([true, is_masked], "v4l2", &HealthConfig::default(), fault);
         assert!(behind(true).unwrap_err().contains("mask") && behind(false).is_ok(), "{fault}");
+    }
+}
+
+#[test]
+fn of_pictures_in_which_nothing_is_measured_only_their_coming_is_promised_to_be_told() {
+    let health = HealthConfig::default();
+    for fault in [
+        "kind = \"freeze\"",
+        "kind = \"black\"",
+        "kind = \"noise\"\nsigma = 60",
+        "kind = \"overexposed\"",
+        "kind = \"low_visibility\"",
+        "kind = \"color_cast\"",
+    ] {
+        let of = |is_masked| promised_of([false, is_masked], "v4l2", &health, fault).unwrap_err();
+        assert!(of(true).contains("mask leaves too little") && of(false).contains("so small"), "{fault}");
+    }
+    for fault in ["kind = \"stall\"", "kind = \"timestamp_jump\"\nmilliseconds = -1500"] {
+        assert!(promised_of([false, true], "v4l2", &health, fault).is_ok(), "{fault}");
     }
 }
 
@@ -140,6 +160,7 @@ fn a_fault_without_what_it_needs_is_refused_by_name() {
     let (health, decide) = (HealthConfig::default(), DecideConfig::default());
     let interval = Duration::from_millis(100);
     let source = &source("images");
-    let given = Circumstances { health: &health, decide: &decide, source, interval, side_px: 32, is_masked: false };
+    let given =
+        Circumstances { health: &health, decide: &decide, source, interval, is_measured: true, is_masked: false };
     assert!(fault.expectation(&given).unwrap_err().to_string().contains("faults.script[1].sigma is missing"));
 }

@@ -50,7 +50,7 @@ proptest! {
             decide: &decide,
             source: &source,
             interval: Duration::from_millis(100),
-            side_px: 17,
+            is_measured: true,
             is_masked: false,
         };
         for spoil in ALL {

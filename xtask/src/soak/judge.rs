@@ -10,7 +10,6 @@ use oodwatch::verdict::Verdict;
 
 use super::plan::{BETWEEN, INTERVAL, Interrupts, Plan};
 use super::report::{Counts, Drift, Outcome, Report, Told};
-use super::scene;
 use super::watch::{Interrupted, Watched};
 
 /// What the operating system may take to wake a thread, in addition to a deadline.
@@ -58,7 +57,7 @@ fn outcome(
         decide: &config.decide,
         source: &faults.source,
         interval: INTERVAL,
-        side_px: scene::SIDES_PX.0,
+        is_measured: true,
         is_masked: false,
     };
     let expectation = fault.expectation(&given)?;
