@@ -32,23 +32,24 @@ mod x86 {
     use pulp::{cast, i8x16, i16x16, i32x8};
 
     use super::WIDTH;
+    use crate::score::streams::{self, RowKernel};
 
     /// The processor's AVX2, if it has it.
     pub(super) static SIMD: LazyLock<Option<V3>> = LazyLock::new(V3::try_new);
 
-    /// Rows that are multiplied together, one of each quarter of them all: so many streams the processor fetches ahead side
-    /// by side, as long as they lie apart.
-    const ROWS: usize = 4;
-
     pub(super) fn products(simd: V3, codes: &[[i8; WIDTH]], query: &[[i16; WIDTH]], products: &mut [i32]) {
-        simd.vectorize(Products { simd, codes, query, products });
+        simd.vectorize(Products { kernel: Kernel { simd, query }, codes, products });
     }
 
     struct Products<'a> {
-        simd: V3,
+        kernel: Kernel<'a>,
         codes: &'a [[i8; WIDTH]],
-        query: &'a [[i16; WIDTH]],
         products: &'a mut [i32],
+    }
+
+    struct Kernel<'a> {
+        simd: V3,
+        query: &'a [[i16; WIDTH]],
     }
 
     impl pulp::NullaryFnOnce for Products<'_> {
@@ -56,42 +57,33 @@ mod x86 {
 
         #[inline(always)]
         fn call(self) {
-            let Self { simd, codes, query, products } = self;
-            let width = query.len().max(1);
-            let quarter = products.len().min(codes.len() / width) / ROWS;
-            let (low, high) = products.split_at_mut(2 * quarter);
-            let ((p, q), (r, rest)) = (low.split_at_mut(quarter), high.split_at_mut(quarter));
-            let (s, rest) = rest.split_at_mut(quarter);
-            let part = |index: usize| codes[index * quarter * width..].chunks_exact(width);
-            let results = p.iter_mut().zip(q).zip(r).zip(s);
-            let quarters = part(0).zip(part(1)).zip(part(2)).zip(part(3));
-            for ((((p, q), r), s), (((a, b), c), d)) in results.zip(quarters) {
-                [*p, *q, *r, *s] = rows(simd, [a, b, c, d], query);
-            }
-            let rest_codes = &codes[ROWS * quarter * width..];
-            for (codes, product) in rest_codes.chunks_exact(width).zip(rest) {
-                [*product] = rows(simd, [codes], query);
-            }
+            let Self { kernel, codes, products } = self;
+            streams::multiply(&kernel, codes, kernel.query.len(), products);
         }
     }
 
-    #[inline(always)]
-    fn rows<const N: usize>(simd: V3, rows: [&[[i8; WIDTH]]; N], query: &[[i16; WIDTH]]) -> [i32; N] {
-        let mut sums = [[simd.splat_i32x8(0); 2]; N];
-        for (place, query) in query.iter().enumerate() {
-            let query: [i16x16; 2] = cast(*query);
-            for (sums, row) in sums.iter_mut().zip(rows) {
-                let Some(codes) = row.get(place) else { continue };
-                let codes: [i8x16; 2] = cast(*codes);
-                for half in 0..2 {
-                    sums[half] = simd.wrapping_add_i32x8(sums[half], pair_products(simd, codes[half], query[half]));
+    impl RowKernel for Kernel<'_> {
+        type Block = [i8; WIDTH];
+
+        #[inline(always)]
+        fn multiply<const N: usize>(&self, rows: [&[[i8; WIDTH]]; N]) -> [i32; N] {
+            let Self { simd, query } = *self;
+            let mut sums = [[simd.splat_i32x8(0); 2]; N];
+            for (place, query) in query.iter().enumerate() {
+                let query: [i16x16; 2] = cast(*query);
+                for (sums, row) in sums.iter_mut().zip(rows) {
+                    let Some(codes) = row.get(place) else { continue };
+                    let codes: [i8x16; 2] = cast(*codes);
+                    for half in 0..2 {
+                        sums[half] = simd.wrapping_add_i32x8(sums[half], pair_products(simd, codes[half], query[half]));
+                    }
                 }
             }
+            sums.map(|[low, high]| {
+                let lanes: [i32; 8] = cast(simd.wrapping_add_i32x8(low, high));
+                lanes.iter().fold(0, |sum, lane| i32::wrapping_add(sum, *lane))
+            })
         }
-        sums.map(|[low, high]| {
-            let lanes: [i32; 8] = cast(simd.wrapping_add_i32x8(low, high));
-            lanes.iter().fold(0, |sum, lane| i32::wrapping_add(sum, *lane))
-        })
     }
 
     /// Products of 16 pairs, added up two by two.

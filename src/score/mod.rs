@@ -29,6 +29,8 @@ mod predicted;
 mod rectify;
 mod scorers;
 mod state;
+#[cfg(target_arch = "x86_64")]
+mod streams;
 pub mod synthetic;
 #[cfg(test)]
 mod testing;

@@ -43,26 +43,27 @@ mod x86 {
     use pulp::x86::V3;
 
     use super::{Nibbles, WIDTH};
+    use crate::score::streams::{self, RowKernel};
 
     /// The processor's AVX2, if it has it.
     pub(super) static SIMD: LazyLock<Option<V3>> = LazyLock::new(V3::try_new);
-
-    /// Rows that are multiplied together, one of each quarter of them all: so many streams the processor fetches ahead side
-    /// by side, as long as they lie apart.
-    const ROWS: usize = 4;
 
     /// Blocks whose sums 16 bits hold: 8 products of at most 14 * 127 in each lane and block of 64.
     const BLOCKS: usize = 4;
 
     pub(super) fn products(simd: V3, codes: &[Nibbles], query: &[[i8; WIDTH]], products: &mut [i32]) {
-        simd.vectorize(Products { simd, codes, query, products });
+        simd.vectorize(Products { kernel: Kernel { simd, query }, codes, products });
     }
 
     struct Products<'a> {
-        simd: V3,
+        kernel: Kernel<'a>,
         codes: &'a [Nibbles],
-        query: &'a [[i8; WIDTH]],
         products: &'a mut [i32],
+    }
+
+    struct Kernel<'a> {
+        simd: V3,
+        query: &'a [[i8; WIDTH]],
     }
 
     impl pulp::NullaryFnOnce for Products<'_> {
@@ -70,46 +71,37 @@ mod x86 {
 
         #[inline(always)]
         fn call(self) {
-            let Self { simd, codes, query, products } = self;
-            let width = query.len().max(1);
-            let quarter = products.len().min(codes.len() / width) / ROWS;
-            let (low, high) = products.split_at_mut(2 * quarter);
-            let ((p, q), (r, rest)) = (low.split_at_mut(quarter), high.split_at_mut(quarter));
-            let (s, rest) = rest.split_at_mut(quarter);
-            let part = |index: usize| codes[index * quarter * width..].chunks_exact(width);
-            let results = p.iter_mut().zip(q).zip(r).zip(s);
-            let quarters = part(0).zip(part(1)).zip(part(2)).zip(part(3));
-            for ((((p, q), r), s), (((a, b), c), d)) in results.zip(quarters) {
-                [*p, *q, *r, *s] = rows(simd, [a, b, c, d], query);
-            }
-            let rest_codes = &codes[ROWS * quarter * width..];
-            for (codes, product) in rest_codes.chunks_exact(width).zip(rest) {
-                [*product] = rows(simd, [codes], query);
-            }
+            let Self { kernel, codes, products } = self;
+            streams::multiply(&kernel, codes, kernel.query.len(), products);
         }
     }
 
-    #[inline(always)]
-    fn rows<const N: usize>(simd: V3, rows: [&[Nibbles]; N], query: &[[i8; WIDTH]]) -> [i32; N] {
-        let (zero, ones): (__m256i, __m256i) = (cast([0_i16; 16]), cast([1_i16; 16]));
-        let mut sums = [zero; N];
-        for (group, query) in query.chunks(BLOCKS).enumerate() {
-            let mut narrow = [zero; N];
-            for (block, query) in query.iter().enumerate() {
-                let query: [__m256i; 2] = cast(*query);
-                for (narrow, row) in narrow.iter_mut().zip(rows) {
-                    let Some(codes) = row.get(group * BLOCKS + block) else { continue };
-                    *narrow = simd.avx2._mm256_add_epi16(*narrow, block_products(simd, *codes, query));
+    impl RowKernel for Kernel<'_> {
+        type Block = Nibbles;
+
+        #[inline(always)]
+        fn multiply<const N: usize>(&self, rows: [&[Nibbles]; N]) -> [i32; N] {
+            let Self { simd, query } = *self;
+            let (zero, ones): (__m256i, __m256i) = (cast([0_i16; 16]), cast([1_i16; 16]));
+            let mut sums = [zero; N];
+            for (group, query) in query.chunks(BLOCKS).enumerate() {
+                let mut narrow = [zero; N];
+                for (block, query) in query.iter().enumerate() {
+                    let query: [__m256i; 2] = cast(*query);
+                    for (narrow, row) in narrow.iter_mut().zip(rows) {
+                        let Some(codes) = row.get(group * BLOCKS + block) else { continue };
+                        *narrow = simd.avx2._mm256_add_epi16(*narrow, block_products(simd, *codes, query));
+                    }
+                }
+                for (sum, narrow) in sums.iter_mut().zip(narrow) {
+                    *sum = simd.avx2._mm256_add_epi32(*sum, simd.avx2._mm256_madd_epi16(narrow, ones));
                 }
             }
-            for (sum, narrow) in sums.iter_mut().zip(narrow) {
-                *sum = simd.avx2._mm256_add_epi32(*sum, simd.avx2._mm256_madd_epi16(narrow, ones));
-            }
+            sums.map(|sum| {
+                let lanes: [i32; 8] = cast(sum);
+                lanes.iter().fold(0, |sum, lane| i32::wrapping_add(sum, *lane))
+            })
         }
-        sums.map(|sum| {
-            let lanes: [i32; 8] = cast(sum);
-            lanes.iter().fold(0, |sum, lane| i32::wrapping_add(sum, *lane))
-        })
     }
 
     /// Products of 64 pairs, added up four by four.
