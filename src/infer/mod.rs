@@ -19,7 +19,7 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{TensorElementType, TensorRef, ValueType};
 
 use crate::onnx::Model;
-use crate::onnx::proto::{DataType, TensorProto};
+use crate::onnx::proto::DataType;
 use crate::package::{InputSpec, Manifest, OutputSpec, Package};
 
 pub use library::{LIBRARY_VARIABLE, Runtime, runtime};
@@ -368,10 +368,9 @@ pub fn own_precision(onnx: &[u8]) -> Precision {
     if has("QuantizeLinear") && has("DequantizeLinear") {
         return Precision::Int8;
     }
-    let half = |tensor: &TensorProto| tensor.data_type == Some(DataType::Float16.into());
     let layers = graph.nodes.iter().filter(|node| matches!(node.op, "Conv" | "Gemm" | "MatMul"));
-    let weights = layers.filter_map(|node| graph.constant(node.inputs.get(1)?).ok().flatten());
-    if weights.into_iter().any(|weight| half(&weight)) { Precision::Fp16 } else { Precision::Fp32 }
+    let mut weights = layers.filter_map(|node| graph.constant_type(node.inputs.get(1)?).ok().flatten());
+    if weights.any(|weight| weight == DataType::Float16 as u64) { Precision::Fp16 } else { Precision::Fp32 }
 }
 
 /// An ort error without the session builder that it would hand back.

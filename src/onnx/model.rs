@@ -160,18 +160,35 @@ impl<'a> Graph<'a> {
     /// # Errors
     /// A tensor that cannot be read.
     pub fn constant(&self, name: &str) -> Result<Option<TensorProto>, OnnxError> {
+        let body = self.constant_body(name)?;
+        body.map(TensorProto::decode).transpose().map_err(|error| malformed_tensor(name, &error))
+    }
+
+    /// The element type of a constant tensor, by its number in the specification; its elements are not looked at.
+    ///
+    /// # Errors
+    /// A tensor that cannot be read.
+    pub fn constant_type(&self, name: &str) -> Result<Option<u64>, OnnxError> {
+        let Some(body) = self.constant_body(name)? else { return Ok(None) };
+        let mut found = None;
+        for field in fields(body) {
+            if let (2, Value::Varint(number)) = within("tensor", field)? {
+                found = Some(number);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The `TensorProto` of a constant.
+    fn constant_body(&self, name: &str) -> Result<Option<&'a [u8]>, OnnxError> {
         if let Some(body) = self.initializers.get(name) {
-            return TensorProto::decode(*body).map(Some).map_err(|error| malformed_tensor(name, &error));
+            return Ok(Some(body));
         }
         match self.producer(name) {
-            Some(node) if node.op == "Constant" => Ok(node.attribute("value")?.and_then(|attribute| attribute.t)),
+            Some(node) if node.op == "Constant" => node.tensor("value"),
             // Exporters put an Identity between a weight and a node that shares it.
             Some(node) if node.op == "Identity" && node.inputs.len() == 1 => {
-                let stored = self.initializers.get(node.inputs[0]);
-                stored
-                    .map(|body| TensorProto::decode(*body))
-                    .transpose()
-                    .map_err(|error| malformed_tensor(name, &error))
+                Ok(self.initializers.get(node.inputs[0]).copied())
             }
             _ => Ok(None),
         }
@@ -199,12 +216,27 @@ impl<'a> Node<'a> {
     /// # Errors
     /// An attribute that cannot be read.
     pub fn attribute(&self, name: &str) -> Result<Option<AttributeProto>, OnnxError> {
+        let decoded = self.attribute_body(name)?.map(AttributeProto::decode).transpose();
+        decoded.map_err(|error| OnnxError::malformed("attribute", error.to_string()))
+    }
+
+    /// The `TensorProto` in an attribute that is one tensor.
+    fn tensor(&self, name: &str) -> Result<Option<&'a [u8]>, OnnxError> {
+        let mut found = None;
+        for field in fields(self.attribute_body(name)?.unwrap_or_default()) {
+            if let (5, Value::Bytes(body)) = within("attribute", field)? {
+                found = Some(body);
+            }
+        }
+        Ok(found)
+    }
+
+    fn attribute_body(&self, name: &str) -> Result<Option<&'a [u8]>, OnnxError> {
         for field in fields(self.body) {
             if let (5, Value::Bytes(body)) = within("node", field)?
                 && name_of("attribute", body, 1)? == name
             {
-                let decoded = AttributeProto::decode(body);
-                return decoded.map(Some).map_err(|error| OnnxError::malformed("attribute", error.to_string()));
+                return Ok(Some(body));
             }
         }
         Ok(None)
