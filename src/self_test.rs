@@ -118,8 +118,9 @@ pub fn run_one(
     }
     let image = network.run_one()?;
     let mut comparison = Comparison { golden, input, largest_deviation: 0.0 };
-    comparison.outputs(&image.outputs()?)?;
-    comparison.scores(&image.outputs()?, scorers)?;
+    let outputs = image.outputs()?;
+    comparison.outputs(&outputs)?;
+    comparison.scores(&outputs, scorers)?;
     Ok(comparison.largest_deviation)
 }
 
