@@ -231,14 +231,16 @@ mod tests {
     #[test]
     fn the_grids_of_the_repository_are_good() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        for name in ["ablate-cifar10", "ablate-cifar10-10k", "final-cifar10-10k"] {
+        let whole = |name| (name, None);
+        let grids = ["ablate-cifar10", "ablate-cifar10-10k", "final-cifar10-10k"].map(whole);
+        for (name, pictures) in grids.into_iter().chain([("tune-cifar10-10k", Some(1000))]) {
             let config = AblateConfig::read(&root.join(format!("configs/train/{name}.toml"))).unwrap();
             let base = TrainConfig::read(&root.join(&config.base)).unwrap();
             for row in &config.rows {
                 row.apply(&base, 1).check().unwrap();
             }
             assert!(config.rows[0].loss.is_plain());
-            assert_eq!(config.tune, TuneConfig::default());
+            assert_eq!(config.tune, TuneConfig { pictures, ..TuneConfig::default() });
         }
     }
 }
