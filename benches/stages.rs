@@ -14,7 +14,7 @@ use ndarray::Array4;
 use oodwatch::calibrate::Judgement;
 use oodwatch::decide::{DecideConfig, Decider};
 use oodwatch::decode::{Content, Decoder, Encoding, Matrix, PixelFormat, Range, RawFrame, RawLayout};
-use oodwatch::infer::{ExecutionProvider, InferError, Network};
+use oodwatch::infer::{InferError, Network, NetworkOptions};
 use oodwatch::package::Package;
 use oodwatch::sink::Sinks;
 use oodwatch::source;
@@ -78,7 +78,7 @@ fn decode(criterion: &mut Criterion) {
 /// The shipped network on one thread. Without ONNX Runtime (`cargo xtask fetch onnxruntime`) it is passed over.
 fn infer(criterion: &mut Criterion) {
     let package = Package::open(Path::new(PACKAGE)).expect("the shipped package");
-    let mut network = match Network::open(&package, &[ExecutionProvider::Cpu]) {
+    let mut network = match Network::open(&package, &NetworkOptions::default()) {
         Ok(network) => network,
         Err(error @ InferError::Library { .. }) => return eprintln!("infer: passed over: {error}"),
         Err(error) => panic!("infer: {error}"),

@@ -92,7 +92,7 @@ impl Peer {
             decoder: Decoder::new(decode, package.manifest.input.size_px(), &package.manifest.view),
             health: Health::new(&HealthConfig::default()).with_view(&package.manifest.view),
             preprocessor: Preprocessor::with_view(&package.manifest.input, &package.manifest.view)?,
-            network: Network::from_onnx(&package.model_onnx, &package.manifest, &options)?,
+            network: Network::open(&package, &options)?,
             scorers: Scorers::new(criterion.scores(), &package.model())?,
             judge: judge.context("the package is not calibrated for energy")?,
             input: package.manifest.input,

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use crate::calibrate::{Criterion, Judge};
 use crate::config::ModelConfig;
 use crate::engines::{EngineError, Key, Store};
-use crate::infer::{ExecutionProvider, InferError, Precision, own_precision};
-use crate::package::{Calibration, GOLDEN_TOLERANCE, Package, PackageError};
+use crate::infer::{ExecutionProvider, InferError, Precision};
+use crate::package::{Calibration, GOLDEN_TOLERANCE, Golden, Package, PackageError};
 use crate::pipeline::{Pipeline, PipelineError};
 use crate::score::ScoreName;
 use crate::self_test::{self, SelfTest, SelfTestError};
@@ -111,6 +111,8 @@ pub struct Opened {
     pub pipeline: Pipeline,
     /// What the self-test found.
     pub self_test: SelfTest,
+    /// The golden vectors that it passed on.
+    pub golden: Golden,
 }
 
 /// Opens a package's network as the config asks and runs the golden vectors through it.
@@ -123,26 +125,28 @@ pub fn open(package: &Package, config: &ModelConfig, scores: &[ScoreName]) -> Re
     open_for(package, config, 1, scores)
 }
 
-/// Opens a package to calibrate it for an inference that it was not calibrated for: `package` comes back with the tolerance to which its
-/// golden outputs are held on this one. In FP32 that is the package's own. Other number formats are off by more, each by its
+/// Opens a package to calibrate it for an inference that it was not calibrated for: the golden vectors come back with the tolerance to which
+/// they are held on this one. In FP32 that is the package's own. Other number formats are off by more, each by its
 /// own amount: the tolerance is twice what is found here, and what is further off than
 /// [`Precision::widest_tolerance`](crate::infer::Precision::widest_tolerance) is refused. A network that is
 /// written in halves or integers has a tolerance of its own, which stays.
 ///
 /// # Errors
 /// As [`open()`].
-pub fn open_to_calibrate(package: &mut Package, config: &ModelConfig, cameras: usize) -> Result<Opened, OpenError> {
-    let own = match own_precision(&package.model_onnx) {
-        Precision::Fp32 => package.golden.tolerance.min(GOLDEN_TOLERANCE),
-        Precision::Fp16 | Precision::Int8 => package.golden.tolerance,
+pub fn open_to_calibrate(package: &Package, config: &ModelConfig, cameras: usize) -> Result<Opened, OpenError> {
+    let mut pipeline = open_pipeline(package, config, cameras, &[])?;
+    let mut golden = package.golden()?;
+    let widest = pipeline.network_options().precision().widest_tolerance(golden.measure);
+    golden.tolerance = match (widest, pipeline.precision()) {
+        (Some(widest), _) => widest,
+        (None, Precision::Fp32) => golden.tolerance.min(GOLDEN_TOLERANCE),
+        (None, Precision::Fp16 | Precision::Int8) => golden.tolerance,
     };
-    let widest = config.network_options(cameras).precision().widest_tolerance(package.golden.measure);
-    package.golden.tolerance = widest.unwrap_or(own);
-    let opened = open_for(package, config, cameras, &[])?;
+    let self_test = prove(&mut pipeline, package, &golden, &[])?;
     if let Some(widest) = widest {
-        package.golden.tolerance = (2.0 * opened.self_test.largest_deviation).clamp(GOLDEN_TOLERANCE, widest);
+        golden.tolerance = (2.0 * self_test.largest_deviation).clamp(GOLDEN_TOLERANCE, widest);
     }
-    Ok(opened)
+    Ok(Opened { pipeline, self_test, golden })
 }
 
 /// As [`open()`], for a network that so many cameras share.
@@ -153,15 +157,26 @@ fn open_for(
     scores: &[ScoreName],
 ) -> Result<Opened, OpenError> {
     let mut pipeline = open_pipeline(package, config, cameras, scores)?;
-    let self_test = self_test::run(pipeline.network_mut(), &package.golden, &package.model(), Some(scores))?;
+    let golden = package.golden()?;
+    let self_test = prove(&mut pipeline, package, &golden, scores)?;
+    Ok(Opened { pipeline, self_test, golden })
+}
+
+fn prove(
+    pipeline: &mut Pipeline,
+    package: &Package,
+    golden: &Golden,
+    scores: &[ScoreName],
+) -> Result<SelfTest, OpenError> {
+    let self_test = self_test::run(pipeline.network_mut(), golden, &package.model(), Some(scores))?;
     log::info!(
         "infer: {} passed the self-test: {} inputs, largest deviation {:.1e}, tolerance {:.1e}",
         pipeline.execution_provider(),
         self_test.inputs,
         self_test.largest_deviation,
-        package.golden.tolerance
+        golden.tolerance
     );
-    Ok(Opened { pipeline, self_test })
+    Ok(self_test)
 }
 
 fn open_pipeline(
@@ -174,7 +189,7 @@ fn open_pipeline(
     if options.execution_providers.contains(&ExecutionProvider::TensorRt)
         && ExecutionProvider::TensorRt.is_available()?
     {
-        let key = Key::here(Path::new("/"), &package.model_onnx, &package.manifest, &options);
+        let key = Key::here(Path::new("/"), &package.model_onnx()?, &package.manifest, &options);
         options.engines = Some(Store::of(&config.tensorrt)?.find(&key)?);
     }
     loop {

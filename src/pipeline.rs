@@ -79,7 +79,7 @@ impl Pipeline {
             scores: scores.to_vec(),
             input: package.manifest.input.clone(),
             preprocessors: vec![Preprocessor::with_view(&package.manifest.input, &package.manifest.view)?],
-            network: Network::from_onnx(&package.model_onnx, &package.manifest, options)?,
+            network: Network::open(package, options)?,
         })
     }
 

@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let package = Package::open(&model.package)?;
     let options = model.network_options(cameras);
-    let key = Key::here(Path::new("/"), &package.model_onnx, &package.manifest, &options);
+    let key = Key::here(Path::new("/"), &package.model_onnx()?, &package.manifest, &options);
     let store = Store::of(&model.tensorrt)?;
     match store.find(&key) {
         Ok(folder) if !arguments.force => return lines::text(&format!("ok  engine   {}", folder.display())),
@@ -78,8 +78,8 @@ fn wanted(arguments: &Arguments) -> anyhow::Result<(ModelConfig, usize)> {
 /// Opens the network with its engines in `folder`, and runs it once: what was not built by then is not built.
 fn build(package: &Package, options: &NetworkOptions, folder: &Path) -> Result<(), InferError> {
     let options = NetworkOptions { engines: Some(folder.into()), ..options.clone() };
-    let mut network = Network::from_onnx(&package.model_onnx, &package.manifest, &options)?;
-    network.run(package.golden.inputs.slice_axis(Axis(0), Slice::from(0..1)))?;
+    let mut network = Network::open(package, &options)?;
+    network.run(package.golden()?.inputs.slice_axis(Axis(0), Slice::from(0..1)))?;
     Ok(())
 }
 

@@ -10,7 +10,6 @@ use oodwatch::config::Config;
 use oodwatch::decode::decode;
 use oodwatch::infer::{self, ExecutionProvider};
 use oodwatch::open::{self, CalibratedPackage, OpenedCameras};
-use oodwatch::package::Package;
 use oodwatch::schedule;
 use oodwatch::sink::Sinks;
 use oodwatch::source::{self, ImagesConfig, SourceConfig};
@@ -75,10 +74,10 @@ fn tell_board(config: &Config) -> anyhow::Result<()> {
 
 fn check_model(config: &Config) -> anyhow::Result<()> {
     let opened = open::open_cameras(config)?;
-    lines::text(&format!("ok  package  {} {}", config.model.package.display(), opened.model_id))?;
-    tell_inference(config, &opened)?;
+    lines::text(&format!("ok  package  {} {}", config.model.package.display(), opened.model.id))?;
+    tell_inference(&opened)?;
     for calibration in &opened.calibrations {
-        if calibration.id != opened.model_id {
+        if calibration.id != opened.model.id {
             lines::text(&format!("ok  package  {} {}", calibration.dir.display(), calibration.id))?;
         }
         tell_calibration(config, calibration)?;
@@ -87,7 +86,7 @@ fn check_model(config: &Config) -> anyhow::Result<()> {
 }
 
 /// Which ONNX Runtime there is, what it can do, and what does how much of this network.
-fn tell_inference(config: &Config, opened: &OpenedCameras) -> anyhow::Result<()> {
+fn tell_inference(opened: &OpenedCameras) -> anyhow::Result<()> {
     if let Some(runtime) = infer::runtime() {
         let mut has = Vec::new();
         for provider in ExecutionProvider::ALL {
@@ -99,10 +98,9 @@ fn tell_inference(config: &Config, opened: &OpenedCameras) -> anyhow::Result<()>
         lines::text(&format!("ok  infer    ONNX Runtime {path} ({build}) has {}", has.join(", ")))?;
     }
     let Some(first) = opened.calibrations.first() else { return Ok(()) };
-    let package = Package::open(&config.model.package)?;
     let input = first.golden.inputs.slice_axis(Axis(0), Slice::from(0..1));
     let options = opened.pipeline.network_options();
-    let placement = infer::placement(&package.model_onnx, &package.manifest, options, input)?;
+    let placement = infer::placement(&opened.model.model_onnx()?, &opened.model.manifest, options, input)?;
     lines::text(&format!("ok  infer    nodes of the network: {placement}"))
 }
 

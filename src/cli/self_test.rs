@@ -58,6 +58,6 @@ fn test_here(model: PathBuf, execution_provider: ExecutionProvider) -> anyhow::R
         opened.self_test.inputs,
         scores.len(),
         opened.self_test.largest_deviation,
-        package.golden.tolerance
+        opened.golden.tolerance
     ))
 }

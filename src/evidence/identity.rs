@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::EvidenceError;
 use crate::config::{CameraConfig, Config};
 use crate::decode::DecodeConfig;
-use crate::infer::{precision_of, runtime};
-use crate::open::CalibratedPackage;
+use crate::infer::{own_precision, runtime};
+use crate::open::{CalibratedPackage, OpenError};
 use crate::package::{MANIFEST_FILE, Package, sha256_hex};
 use crate::view::ViewConfig;
 
@@ -94,7 +94,13 @@ impl Identity {
         let mut package_files = package.manifest.files.clone();
         package_files.insert(MANIFEST_FILE.into(), package.id.clone());
         let options = config.model.network_options(config.camera.len());
-        let precision = by.map_or_else(|| precision_of(&options, &package.model_onnx), |by| by.precision);
+        let precision = match by {
+            Some(by) => by.precision,
+            None => {
+                let onnx = package.model_onnx().map_err(OpenError::from)?;
+                options.runs_in(own_precision(&onnx).map_err(OpenError::from)?)
+            }
+        };
         Ok(Self {
             program: env!("CARGO_PKG_VERSION"),
             program_sha256: fs::read("/proc/self/exe").ok().map(|bytes| sha256_hex(&bytes)),

@@ -117,7 +117,8 @@ pub fn gather(request: &Request<'_>, tick: &dyn Fn(&str)) -> Result<Evidence, Ev
         Err(error) => {
             let problem = failed_self_test(&error).ok_or(error)?;
             let identity = Identity::of(config, config_path, camera, &package, None)?;
-            return Ok(Evidence::new(identity, SelfTestResult::failed(&package, problem), None));
+            let tolerance = package.golden().map_err(OpenError::from)?.tolerance;
+            return Ok(Evidence::new(identity, SelfTestResult::failed(tolerance, problem), None));
         }
     };
     let place = config.camera.iter().position(|other| other.name == camera.name);

@@ -11,16 +11,16 @@ mod probe;
 mod provider;
 mod single;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ndarray::ArrayView4;
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{TensorElementType, TensorRef, ValueType};
 
-use crate::onnx::Model;
 use crate::onnx::proto::DataType;
-use crate::package::{InputSpec, Manifest, OutputSpec, Package};
+use crate::onnx::{Model, OnnxError};
+use crate::package::{InputSpec, MODEL_FILE, Manifest, OutputSpec, Package, PackageError};
 
 pub use library::{LIBRARY_VARIABLE, Runtime, runtime};
 use options::Shapes;
@@ -128,6 +128,12 @@ pub enum InferError {
         /// Channels, height, width of the network's input.
         wanted: [usize; 3],
     },
+    /// The package's file of the network cannot be used.
+    #[error(transparent)]
+    Package(#[from] PackageError),
+    /// The network's weights lie in files that the package does not know.
+    #[error("{MODEL_FILE}: {0}")]
+    Onnx(#[from] OnnxError),
     /// ONNX Runtime failed while working.
     #[error("ONNX Runtime: {0}")]
     Runtime(ort::Error),
@@ -136,7 +142,7 @@ pub enum InferError {
 impl InferError {
     /// Whether the package is to blame, rather than this machine or its ONNX Runtime.
     pub fn blames_package(&self) -> bool {
-        matches!(self, Self::Model(_) | Self::Missing { .. } | Self::Shape { .. })
+        matches!(self, Self::Package(_) | Self::Onnx(_) | Self::Model(_) | Self::Missing { .. } | Self::Shape { .. })
     }
 }
 
@@ -181,6 +187,14 @@ impl NetworkOptions {
         }
     }
 
+    /// Number format that a network runs in whose file is written in `own`: as [`Network::precision`] of one that is open.
+    pub fn runs_in(&self, own: Precision) -> Precision {
+        match self.precision() {
+            Precision::Fp32 => own,
+            told => told,
+        }
+    }
+
     /// Most pictures in one batch; none where any number is as good.
     fn largest_batch(&self) -> Option<usize> {
         self.execution_providers.contains(&ExecutionProvider::TensorRt).then_some(self.cameras.max(1))
@@ -208,13 +222,17 @@ pub struct Network {
 }
 
 impl Network {
-    /// Opens a package's network on the named execution providers.
+    /// Opens a package's network, which ONNX Runtime reads from its file: its bytes in memory beside what ONNX Runtime makes of
+    /// them would be a third of what the program ever needs.
     ///
     /// # Errors
-    /// ONNX Runtime or a provider is missing, or the network's shapes disagree with the manifest.
-    pub fn open(package: &Package, providers: &[ExecutionProvider]) -> Result<Self, InferError> {
-        let options = NetworkOptions { execution_providers: providers.to_vec(), ..NetworkOptions::default() };
-        Self::from_onnx(&package.model_onnx, &package.manifest, &options)
+    /// ONNX Runtime or a provider is missing, the file is not the package's, or the network's shapes disagree with the manifest.
+    pub fn open(package: &Package, options: &NetworkOptions) -> Result<Self, InferError> {
+        let file = package.model_file()?;
+        let own = own_precision(&package.model_onnx()?)?;
+        let network = Self::new(Onnx::File(file.path()), own, &package.manifest, options)?;
+        file.check_unchanged()?;
+        Ok(network)
     }
 
     /// Opens a network from the bytes of an ONNX file; `manifest` says what it has to look like.
@@ -222,16 +240,19 @@ impl Network {
     /// # Errors
     /// As [`Network::open`].
     pub fn from_onnx(onnx: &[u8], manifest: &Manifest, options: &NetworkOptions) -> Result<Self, InferError> {
+        Self::new(Onnx::Bytes(onnx), own_precision(onnx)?, manifest, options)
+    }
+
+    fn new(onnx: Onnx<'_>, own: Precision, manifest: &Manifest, options: &NetworkOptions) -> Result<Self, InferError> {
         let execution_provider = *options.execution_providers.first().ok_or(InferError::NoProvider)?;
-        let shapes = shapes(&manifest.input, options);
         let network = Self {
-            session: open_session(onnx, options, shapes)?,
+            session: open_session(onnx, own, options, shapes(&manifest.input, options))?,
             single: Single::new(&manifest.input, &manifest.output, manifest.class_count())?,
             input: manifest.input.clone(),
             output: manifest.output.clone(),
             classes: manifest.class_count(),
             execution_provider,
-            precision: precision_of(options, onnx),
+            precision: options.runs_in(own),
             options: options.clone(),
         };
         network.check_inputs()?;
@@ -308,14 +329,26 @@ fn shapes<'a>(input: &'a InputSpec, options: &NetworkOptions) -> Shapes<'a> {
     Shapes { input: &input.name, chw: input.chw(), largest_batch: options.largest_batch().unwrap_or(1) }
 }
 
-fn open_session(onnx: &[u8], options: &NetworkOptions, shapes: Shapes<'_>) -> Result<Session, InferError> {
-    commit(builder(onnx, options, shapes)?, onnx, options)
+/// Where a network is read from.
+#[derive(Clone, Copy)]
+enum Onnx<'a> {
+    File(&'a Path),
+    Bytes(&'a [u8]),
 }
 
-/// A session that is set up but has no network yet.
-fn builder(onnx: &[u8], options: &NetworkOptions, shapes: Shapes<'_>) -> Result<SessionBuilder, InferError> {
+fn open_session(
+    onnx: Onnx<'_>,
+    own: Precision,
+    options: &NetworkOptions,
+    shapes: Shapes<'_>,
+) -> Result<Session, InferError> {
+    commit(builder(own, options, shapes)?, onnx, options)
+}
+
+/// A session that is set up but has no network yet; `own` is the number format of the one that it gets.
+fn builder(own: Precision, options: &NetworkOptions, shapes: Shapes<'_>) -> Result<SessionBuilder, InferError> {
     let threads = threads(options.threads)?;
-    if options.precision() == Precision::Int8 && own_precision(onnx) != Precision::Int8 {
+    if options.precision() == Precision::Int8 && own != Precision::Int8 {
         return Err(InferError::NotQuantised);
     }
     let environment = library::environment()?;
@@ -338,8 +371,12 @@ fn builder(onnx: &[u8], options: &NetworkOptions, shapes: Shapes<'_>) -> Result<
     builder.with_intra_threads(threads).map_err(runtime)?.with_intra_op_spinning(false).map_err(runtime)
 }
 
-fn commit(mut builder: SessionBuilder, onnx: &[u8], options: &NetworkOptions) -> Result<Session, InferError> {
-    builder.commit_from_memory(onnx).map_err(|source| match options.execution_providers.first() {
+fn commit(mut builder: SessionBuilder, onnx: Onnx<'_>, options: &NetworkOptions) -> Result<Session, InferError> {
+    let session = match onnx {
+        Onnx::File(path) => builder.commit_from_file(path),
+        Onnx::Bytes(bytes) => builder.commit_from_memory(bytes),
+    };
+    session.map_err(|source| match options.execution_providers.first() {
         // session_state.cc, since 1.15: "This session contains graph nodes that are assigned to the default CPU EP, but fallback
         // to CPU EP has been explicitly disabled by the user."
         _ if source.message().contains("fallback to CPU EP") => {
@@ -352,25 +389,25 @@ fn commit(mut builder: SessionBuilder, onnx: &[u8], options: &NetworkOptions) ->
     })
 }
 
-/// Number format that a network would run in: as [`Network::precision`] of one that is open.
-pub fn precision_of(options: &NetworkOptions, onnx: &[u8]) -> Precision {
-    match options.precision() {
-        Precision::Fp32 => own_precision(onnx),
-        told => told,
-    }
-}
-
 /// The number format that a file is written in: integers where it says so by QuantizeLinear and DequantizeLinear, halves where its
-/// weights are some, and f32 otherwise.
-pub fn own_precision(onnx: &[u8]) -> Precision {
-    let Ok(Model { graph, .. }) = Model::parse(onnx) else { return Precision::Fp32 };
+/// weights are some, and f32 otherwise. What else may be wrong with the file, ONNX Runtime says better.
+///
+/// # Errors
+/// Weights that lie in other files: ONNX Runtime would read whatever these are.
+pub fn own_precision(onnx: &[u8]) -> Result<Precision, InferError> {
+    let graph = match Model::parse(onnx) {
+        Ok(Model { graph, .. }) => graph,
+        Err(error @ OnnxError::ExternalData { .. }) => return Err(error.into()),
+        Err(_) => return Ok(Precision::Fp32),
+    };
     let has = |op: &str| graph.nodes.iter().any(|node| node.op == op);
     if has("QuantizeLinear") && has("DequantizeLinear") {
-        return Precision::Int8;
+        return Ok(Precision::Int8);
     }
     let layers = graph.nodes.iter().filter(|node| matches!(node.op, "Conv" | "Gemm" | "MatMul"));
     let mut weights = layers.filter_map(|node| graph.constant_type(node.inputs.get(1)?).ok().flatten());
-    if weights.any(|weight| weight == DataType::Float16 as u64) { Precision::Fp16 } else { Precision::Fp32 }
+    let halves = weights.any(|weight| weight == DataType::Float16 as u64);
+    Ok(if halves { Precision::Fp16 } else { Precision::Fp32 })
 }
 
 /// An ort error without the session builder that it would hand back.

@@ -8,7 +8,7 @@ use ndarray::ArrayView4;
 use ort::value::TensorRef;
 use serde::Deserialize;
 
-use super::{InferError, NetworkOptions, builder, commit, shapes};
+use super::{InferError, NetworkOptions, Onnx, builder, commit, own_precision, shapes};
 use crate::package::Manifest;
 
 /// Nodes of the optimised network per provider, by ONNX Runtime's name of it. A provider that compiles, as TensorRT does,
@@ -55,10 +55,10 @@ pub fn placement(
 ) -> Result<Placement, InferError> {
     let unreadable = |problem: &dyn fmt::Display| InferError::Profile(problem.to_string());
     let folder = tempfile::tempdir().map_err(|error| unreadable(&error))?;
-    let builder = builder(onnx, options, shapes(&manifest.input, options))?
+    let builder = builder(own_precision(onnx)?, options, shapes(&manifest.input, options))?
         .with_profiling(folder.path().join("run"))
         .map_err(|error| InferError::Runtime(super::forget_builder(error)))?;
-    let mut session = commit(builder, onnx, options)?;
+    let mut session = commit(builder, Onnx::Bytes(onnx), options)?;
     let contiguous = batch.as_standard_layout();
     let tensor = TensorRef::from_array_view(contiguous.view()).map_err(InferError::Runtime)?;
     session.run(ort::inputs![manifest.input.name.as_str() => tensor]).map_err(InferError::Runtime)?;

@@ -5,7 +5,7 @@ use ort::session::{Session, SessionOutputs};
 use ort::value::TensorRef;
 
 use super::options::Shapes;
-use super::{InferError, NetworkOptions, open_session};
+use super::{InferError, NetworkOptions, Onnx, open_session, own_precision};
 
 /// An opened network whose outputs may have any shape. On the processor.
 pub struct Probe {
@@ -20,7 +20,7 @@ impl Probe {
     pub fn open(onnx: &[u8]) -> Result<Self, InferError> {
         // On the processor no engine is built, so that its shapes are of no account.
         let shapes = Shapes { input: "", chw: [0; 3], largest_batch: 1 };
-        Ok(Self { session: open_session(onnx, &NetworkOptions::default(), shapes)? })
+        Ok(Self { session: open_session(Onnx::Bytes(onnx), own_precision(onnx)?, &NetworkOptions::default(), shapes)? })
     }
 
     /// Runs a batch [N, 3, H, W] through the input of that name; gives all outputs, which must be of f32, in the file's

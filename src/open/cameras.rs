@@ -43,7 +43,8 @@ pub struct CalibratedPackage {
 }
 
 impl CalibratedPackage {
-    fn new(package: &Package, pipeline: &Pipeline, self_test: SelfTest, fitted: FittedScores, judge: Judge) -> Self {
+    fn new(package: &Package, pipeline: &Pipeline, proven: ProvenScores, judge: Judge) -> Self {
+        let ProvenScores { fitted, self_test, golden } = proven;
         Self {
             dir: package.dir.clone(),
             id: package.id.clone(),
@@ -52,20 +53,27 @@ impl CalibratedPackage {
             execution_provider: pipeline.execution_provider(),
             precision: pipeline.precision(),
             self_test,
-            tolerance: package.golden.tolerance,
-            golden: Arc::new(package.golden.clone()),
+            tolerance: golden.tolerance,
+            golden: Arc::new(golden),
             fitted,
             judge,
         }
     }
 }
 
+/// Fitted scores in the pipeline that have passed a self-test, on these golden vectors.
+struct ProvenScores {
+    fitted: FittedScores,
+    self_test: SelfTest,
+    golden: Golden,
+}
+
 /// What the cameras of a config need.
 pub struct OpenedCameras {
     /// One network for all.
     pub pipeline: Pipeline,
-    /// Id of `[model] package`, whose network it is.
-    pub model_id: String,
+    /// `[model] package`, whose network it is, without what scores were fitted to that nothing reads.
+    pub model: Package,
     /// The calibrations in use, in the order in which cameras ask for them.
     pub calibrations: Vec<CalibratedPackage>,
     /// Per camera: its view in the pipeline, and the place of its calibration.
@@ -94,28 +102,29 @@ impl OpenedCameras {
 /// As [`open`](super::open()) and [`judge`](super::judge()), for every package in use; a calibration of another network, or of
 /// pictures with another mask.
 pub fn open_cameras(config: &Config) -> Result<OpenedCameras, OpenError> {
-    let model = Package::open(&config.model.package)?;
+    let scores = config.score.name.scores();
+    let mut model = Package::begin(&config.model.package)?;
+    model.keep_for(scores);
     let named = open_named(config, &model)?;
     let (used, places) = packages_in_use(config, &model, &named);
     for (camera, place) in config.camera.iter().zip(&places) {
         check_view(camera, used[*place])?;
         compare_decoding(camera, used[*place]);
     }
-    let scores = config.score.name.scores();
-    let Opened { mut pipeline, self_test } =
+    let Opened { mut pipeline, self_test, golden } =
         open_for(used[0], &config.model, config.camera.len(), scores).map_err(in_package(&model, used[0]))?;
-    let mut at_work = vec![(FittedScores::default(), self_test)];
+    let mut at_work = vec![ProvenScores { fitted: FittedScores::default(), self_test, golden }];
     for package in &used[1..] {
         at_work.push(add(&mut pipeline, package).map_err(in_package(&model, package))?);
     }
-    let calibrations = used.iter().zip(at_work).map(|(package, (fitted, self_test))| {
+    let calibrations = used.iter().zip(at_work).map(|(package, proven)| {
         let judge = judge(package, &pipeline, &config.score.name).map_err(in_package(&model, package))?;
-        Ok(CalibratedPackage::new(package, &pipeline, self_test, fitted, judge))
+        Ok(CalibratedPackage::new(package, &pipeline, proven, judge))
     });
     let calibrations = calibrations.collect::<Result<_, OpenError>>()?;
     let lenses = config.camera.iter().map(|camera| pipeline.add_lens(&camera.view));
     let places = lenses.zip(places).map(|(lens, place)| Ok((lens?, place))).collect::<Result<_, PipelineError>>()?;
-    Ok(OpenedCameras { calibrations, pipeline, model_id: model.id, places })
+    Ok(OpenedCameras { calibrations, pipeline, model, places })
 }
 
 /// The packages that cameras name beside `[model] package`, each once.
@@ -123,7 +132,8 @@ fn open_named(config: &Config, model: &Package) -> Result<Vec<Package>, OpenErro
     let mut named: Vec<Package> = Vec::new();
     for dir in config.camera.iter().filter_map(|camera| camera.calibration.as_ref()) {
         if named.iter().all(|package| package.dir != *dir) {
-            let package = Package::open(dir)?;
+            let mut package = Package::begin(dir)?;
+            package.keep_for(config.score.name.scores());
             check_network(model, &package)?;
             named.push(package);
         }
@@ -151,12 +161,13 @@ fn packages_in_use<'p>(config: &Config, model: &'p Package, named: &'p [Package]
 }
 
 /// Adds a package's fitted scores to the pipeline, and proves them.
-fn add(pipeline: &mut Pipeline, package: &Package) -> Result<(FittedScores, SelfTest), OpenError> {
+fn add(pipeline: &mut Pipeline, package: &Package) -> Result<ProvenScores, OpenError> {
     let fitted = pipeline.add(package)?;
     let scores = pipeline.scores().to_vec();
-    let self_test = self_test::run(pipeline.network_mut(), &package.golden, &package.model(), Some(&scores))?;
+    let golden = package.golden()?;
+    let self_test = self_test::run(pipeline.network_mut(), &golden, &package.model(), Some(&scores))?;
     log::info!("infer: calibration {} passed the self-test: {} inputs", package.dir.display(), self_test.inputs);
-    Ok((fitted, self_test))
+    Ok(ProvenScores { fitted, self_test, golden })
 }
 
 /// Says which package an error is about, where that is not the obvious one.

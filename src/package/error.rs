@@ -34,6 +34,12 @@ pub enum PackageError {
         /// The place.
         path: PathBuf,
     },
+    /// A file became another one between its verification and its use.
+    #[error("{}: was changed while it was being opened; try again when nothing writes to it", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// `manifest.toml` is not what it should be; the text shows line and caret.
     #[error("{}: {source}", path.display())]
     Manifest {

@@ -1,12 +1,14 @@
 //! A model package: a folder with the network, its manifest, its calibration and its golden vectors.
 //!
 //! [`Package::open`] checks once, at the door: schema, hashes, and that manifest, calibration and golden vectors
-//! agree in shape. [`write()`] makes a package whole or not at all.
+//! agree in shape. The network and the golden vectors, which may be tens of megabytes, stay in their files; whoever reads them
+//! verifies them again. [`write()`] makes a package whole or not at all.
 
 mod calibration;
 mod error;
 mod golden;
 mod manifest;
+mod stamp;
 mod tensors;
 mod write;
 
@@ -15,11 +17,12 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::score::Model;
+use crate::score::{Fitted, Model, ScoreName};
 pub use calibration::{Calibration, Head};
 pub use error::PackageError;
 pub use golden::{GOLDEN_TOLERANCE, Golden, Measure};
 pub use manifest::{Color, DType, InputSpec, Layout, LocalSpec, Manifest, OutputSpec, Resize, SCHEMA};
+pub(crate) use stamp::StampedFile;
 pub use write::{check_place, replace, write};
 
 /// File name of the network.
@@ -31,7 +34,7 @@ pub const CALIBRATION_FILE: &str = "calibration.safetensors";
 /// File name of the golden vectors.
 pub const GOLDEN_FILE: &str = "golden.safetensors";
 
-/// An opened, verified package. The network itself stays bytes here; [`crate::infer::Network`] opens it.
+/// An opened, verified package.
 #[derive(Debug, Clone)]
 pub struct Package {
     /// The folder.
@@ -42,10 +45,6 @@ pub struct Package {
     pub manifest: Manifest,
     /// Thresholds and what they were learned from.
     pub calibration: Calibration,
-    /// Inputs with known outputs.
-    pub golden: Golden,
-    /// The verified bytes of `model.onnx`.
-    pub model_onnx: Vec<u8>,
 }
 
 impl Package {
@@ -55,18 +54,60 @@ impl Package {
     /// A missing or damaged file, a newer schema, a hash that does not match, or shapes that disagree; the text
     /// names the file, what was found and what was wanted.
     pub fn open(dir: &Path) -> Result<Self, PackageError> {
+        let package = Self::begin(dir)?;
+        package.model_onnx()?;
+        package.golden()?;
+        Ok(package)
+    }
+
+    /// Opens the package in `dir` for somebody who goes on to read its network and its golden vectors, and is told then
+    /// what is wrong with those.
+    ///
+    /// # Errors
+    /// As [`Self::open`], of the manifest and the calibration.
+    pub(crate) fn begin(dir: &Path) -> Result<Self, PackageError> {
         let path = dir.join(MANIFEST_FILE);
         let bytes = read(&path)?;
         let manifest = Manifest::parse(&path, &bytes)?;
-        let verified = |file: &str| read_verified(dir, &path, &manifest, file);
         Ok(Self {
-            model_onnx: verified(MODEL_FILE)?,
-            calibration: Calibration::parse(&verified(CALIBRATION_FILE)?, &manifest)?,
-            golden: Golden::parse(&verified(GOLDEN_FILE)?, &manifest)?,
+            calibration: Calibration::parse(&read_verified(dir, &manifest, CALIBRATION_FILE)?, &manifest)?,
             id: sha256_hex(&bytes),
             dir: dir.to_path_buf(),
             manifest,
         })
+    }
+
+    /// The bytes of `model.onnx`, verified.
+    ///
+    /// # Errors
+    /// It cannot be read, or is another file than it was.
+    pub fn model_onnx(&self) -> Result<Vec<u8>, PackageError> {
+        read_verified(&self.dir, &self.manifest, MODEL_FILE)
+    }
+
+    /// `model.onnx` as it lies there now, for a library that reads files by itself.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub(crate) fn model_file(&self) -> Result<StampedFile, PackageError> {
+        StampedFile::of(self.dir.join(MODEL_FILE))
+    }
+
+    /// Inputs with known outputs, read from their file and verified.
+    ///
+    /// # Errors
+    /// It cannot be read, is another file than it was, or disagrees with the manifest.
+    pub fn golden(&self) -> Result<Golden, PackageError> {
+        Golden::parse(&read_verified(&self.dir, &self.manifest, GOLDEN_FILE)?, &self.manifest)
+    }
+
+    /// Forgets what other scores than these were fitted to, and the head where none of these reads it.
+    pub(crate) fn keep_for(&mut self, scores: &[ScoreName]) {
+        let read = |state: &str| scores.iter().any(|score| Fitted::state_name(*score) == Some(state));
+        self.calibration.fitted.states.retain(|state, _| read(state));
+        if !scores.iter().any(|score| score.needs().head) {
+            self.calibration.head = None;
+        }
     }
 
     /// What its scores are built for.
@@ -84,11 +125,11 @@ fn read(path: &Path) -> Result<Vec<u8>, PackageError> {
     fs::read(path).map_err(|source| PackageError::Read { path: path.into(), source })
 }
 
-fn read_verified(dir: &Path, manifest_path: &Path, manifest: &Manifest, file: &str) -> Result<Vec<u8>, PackageError> {
+fn read_verified(dir: &Path, manifest: &Manifest, file: &str) -> Result<Vec<u8>, PackageError> {
     let wanted = manifest
         .files
         .get(file)
-        .ok_or_else(|| PackageError::NotListed { path: manifest_path.into(), file: file.into() })?;
+        .ok_or_else(|| PackageError::NotListed { path: dir.join(MANIFEST_FILE), file: file.into() })?;
     let path = dir.join(file);
     let bytes = read(&path)?;
     let found = sha256_hex(&bytes);

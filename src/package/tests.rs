@@ -105,9 +105,9 @@ fn edit_manifest(path: &Path, from: &str, to: &str) {
 fn what_is_written_is_read_back_the_same() {
     let (_dir, path) = written();
     let package = Package::open(&path).unwrap();
-    assert_eq!(package.model_onnx, MODEL);
+    assert_eq!(package.model_onnx().unwrap(), MODEL);
     assert_eq!(package.calibration, calibration());
-    assert_eq!(package.golden, golden());
+    assert_eq!(package.golden().unwrap(), golden());
     assert_eq!(Manifest { files: BTreeMap::new(), ..package.manifest }, manifest());
 }
 
@@ -191,6 +191,54 @@ fn a_truncated_file_is_refused_with_both_hashes() {
     for part in ["model.onnx", "(10 bytes)", &sha256_hex(found), &sha256_hex(MODEL)] {
         assert!(error.contains(part), "{part:?} is missing from {error}");
     }
+}
+
+/// The door is passed once; what comes after it may find another file there.
+#[test]
+fn a_file_that_becomes_another_after_the_package_was_opened_is_refused_when_it_is_read() {
+    let (_dir, path) = written();
+    let package = Package::open(&path).unwrap();
+    fs::write(path.join(MODEL_FILE), b"another network").unwrap();
+    fs::write(path.join(GOLDEN_FILE), b"other vectors").unwrap();
+    let refusals = [package.model_onnx().unwrap_err(), package.golden().unwrap_err()];
+    for (error, file) in refusals.iter().zip([MODEL_FILE, GOLDEN_FILE]) {
+        assert!(matches!(error, PackageError::Hash { .. }) && error.to_string().contains(file), "{error}");
+    }
+}
+
+#[test]
+fn a_file_that_was_written_to_or_replaced_is_another_file_though_its_bytes_are_the_same() {
+    let (dir, path) = written();
+    let package = Package::open(&path).unwrap();
+    let file = path.join(MODEL_FILE);
+    let now = package.model_file().unwrap();
+    assert_eq!(now.path(), file);
+    now.check_unchanged().unwrap();
+    let copy = dir.path().join("copy");
+    fs::copy(&file, &copy).unwrap();
+    fs::rename(&copy, &file).unwrap();
+    assert!(now.check_unchanged().unwrap_err().to_string().contains("model.onnx: was changed while"));
+    // Time of change is kept in the kernel's ticks, of ten milliseconds at most.
+    std::thread::sleep(std::time::Duration::from_millis(30));
+    let now = package.model_file().unwrap();
+    fs::write(&file, MODEL).unwrap();
+    assert!(matches!(now.check_unchanged(), Err(PackageError::Changed { .. })));
+    assert_eq!(package.model_onnx().unwrap(), MODEL);
+}
+
+#[test]
+fn what_no_score_reads_is_forgotten_and_the_rest_kept() {
+    let (_dir, path) = written();
+    let kept = |scores: &[ScoreName]| {
+        let mut package = Package::begin(&path).unwrap();
+        package.keep_for(scores);
+        package.calibration
+    };
+    assert_eq!(kept(&[ScoreName::Knn]), Calibration { head: None, ..calibration() });
+    let (energy, react) = (kept(&[ScoreName::Energy]), kept(&["react".parse().unwrap()]));
+    assert!(energy.head.is_none() && energy.fitted.states.is_empty());
+    assert!(react.head == calibration().head && react.fitted.states.is_empty());
+    assert_eq!(energy.scores, calibration().scores);
 }
 
 #[test]
@@ -305,7 +353,7 @@ fn replacing_leaves_exactly_the_new_package() {
     let (dir, path) = written();
     fs::write(path.join("old"), "gone").unwrap();
     replace(&path, b"another network", manifest(), &calibration(), &golden()).unwrap();
-    assert_eq!(Package::open(&path).unwrap().model_onnx, b"another network");
+    assert_eq!(Package::open(&path).unwrap().model_onnx().unwrap(), b"another network");
     assert!(!path.join("old").exists());
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "a temporary folder was left behind");
 }

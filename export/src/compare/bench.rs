@@ -63,7 +63,10 @@ pub(super) fn compare(config: &CompareConfig) -> Result<Comparison, CompareError
             .iter()
             .map(|score| Ok((*score, outcome(*score, (named, package), &packages[0], &known, &strange)?)))
             .collect::<Result<_, CompareError>>()?;
-        reports.push(report::package(named, package, bench.network.precision(), known.accuracy, outcomes));
+        let onnx = package.model_onnx();
+        let model_bytes = onnx.map_err(|source| CompareError::Package { name: named.name.clone(), source })?.len();
+        let network = (bench.network.precision(), model_bytes);
+        reports.push(report::package(named, package, network, known.accuracy, outcomes));
     }
     let sets = config.ood.iter().zip(&counts[1..]).map(|(ood, pictures)| SetReport {
         name: ood.name.clone(),
@@ -108,7 +111,7 @@ struct Bench<'a> {
 impl<'a> Bench<'a> {
     fn open(named: &'a PackageConfig, package: &'a Package, scores: &[ScoreName]) -> Result<Self, CompareError> {
         let name = || named.name.clone();
-        let network = Network::from_onnx(&package.model_onnx, &package.manifest, &on_cpu());
+        let network = Network::open(package, &on_cpu());
         let network = network.map_err(|source| CompareError::Infer { name: name(), source })?;
         let scorers = Scorers::new(scores, &package.model());
         let scorers = scorers.map_err(|source| CompareError::Score { name: name(), source })?;

@@ -73,11 +73,11 @@ pub struct Alarms {
     pub rate: Interval,
 }
 
-/// The row of a package.
+/// The row of a package, whose network has this number format and file size.
 pub(super) fn package(
     named: &PackageConfig,
     package: &Package,
-    precision: Precision,
+    (precision, model_bytes): (Precision, usize),
     accuracy: Option<f64>,
     scores: BTreeMap<ScoreName, ScoreOutcome>,
 ) -> PackageReport {
@@ -86,7 +86,7 @@ pub(super) fn package(
         folder: named.folder.clone(),
         id: package.id.clone(),
         precision,
-        model_bytes: package.model_onnx.len(),
+        model_bytes,
         accuracy,
         scores,
     }

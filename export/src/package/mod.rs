@@ -239,8 +239,8 @@ pub(crate) fn rehearse(contents: &Contents, out: &Path) -> Result<(), ExportErro
     let dir = folder.path().join("package");
     contents.write(&dir, false)?;
     let package = Package::open(&dir)?;
-    let mut network = Network::open(&package, &on_cpu().execution_providers)?;
-    self_test::run(&mut network, &package.golden, &package.model(), None)?;
+    let mut network = Network::open(&package, &on_cpu())?;
+    self_test::run(&mut network, &package.golden()?, &package.model(), None)?;
     Ok(())
 }
 

@@ -41,7 +41,7 @@ fn every_depth_becomes_a_package_that_computes_what_libtorch_computes() {
         let package = Package::open(&out).unwrap();
         assert_eq!(package.id, exported.id);
         assert_eq!(package.calibration.scores.len(), ScoreName::PLAIN.len());
-        assert_eq!(package.golden.scores.len(), ScoreName::PLAIN.len());
+        assert_eq!(package.golden().unwrap().scores.len(), ScoreName::PLAIN.len());
         assert_eq!((exported.fit_pictures, package.calibration.fitted.images), (200, 200));
         assert_eq!(package.manifest.provenance["seed"].as_integer(), Some(5));
         let left: Vec<_> = std::fs::read_dir(out.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();

@@ -94,7 +94,8 @@ pub struct Quantised {
 pub fn quantize(from: &Path, out: &Path, options: &QuantizeOptions) -> Result<Quantised, QuantizeError> {
     package::check_place(out, options.force)?;
     let package = Package::open(from)?;
-    let found = own_precision(&package.model_onnx);
+    let original = package.model_onnx()?;
+    let found = own_precision(&original)?;
     if found != Precision::Fp32 {
         return Err(QuantizeError::Quantised { found });
     }
@@ -108,7 +109,7 @@ pub fn quantize(from: &Path, out: &Path, options: &QuantizeOptions) -> Result<Qu
             "quantize: the same pictures give ranges, fit scores and set thresholds; the rate on others will be higher"
         );
     }
-    let written = written(&package, &fit, options)?;
+    let written = written(&original, &package.manifest, &fit, options)?;
 
     let pictures = Pictures::unlabelled(&options.calibration)?;
     let indices = options.half.indices(pictures.len());
@@ -122,7 +123,7 @@ pub fn quantize(from: &Path, out: &Path, options: &QuantizeOptions) -> Result<Qu
         told.insert("golden_deviation".into(), proof::rounded(deviation).into());
     }
     let accuracy = calibrated.accuracy;
-    let (bytes, tolerance) = ([package.model_onnx.len(), written.onnx.len()], golden.tolerance);
+    let (bytes, tolerance) = ([original.len(), written.onnx.len()], golden.tolerance);
     let contents = Contents { model_onnx: written.onnx, manifest, calibration: calibrated.calibration, golden };
     rehearse(&contents, out)?;
     let id = contents.write(out, options.force)?;
@@ -159,8 +160,12 @@ struct Written {
     origin: String,
 }
 
-fn written(package: &Package, fit: &DataSource, options: &QuantizeOptions) -> Result<Written, QuantizeError> {
-    let (bytes, manifest) = (package.model_onnx.as_slice(), &package.manifest);
+fn written(
+    bytes: &[u8],
+    manifest: &Manifest,
+    fit: &DataSource,
+    options: &QuantizeOptions,
+) -> Result<Written, QuantizeError> {
     let model = Model::parse(bytes)?;
     let inner = inner::Inner::of(&model.graph)?;
     if inner.layers.is_empty() {

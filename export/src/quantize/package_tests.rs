@@ -1,7 +1,7 @@
 //! Packages from end to end. They need ONNX Runtime and are passed over without, unless everything is required.
 
 use oodwatch::calibrate::beta_binomial_interval;
-use oodwatch::infer::{ExecutionProvider, InferError, NetworkOptions, precision_of};
+use oodwatch::infer::{ExecutionProvider, InferError, NetworkOptions, own_precision};
 use oodwatch::preprocess::Preprocessor;
 use oodwatch::score::Scorers;
 
@@ -66,9 +66,9 @@ fn a_quantised_package_opens_tells_its_format_and_keeps_its_false_alarm_rate_on_
         assert_eq!(smaller, format != Format::Int8(Layout::Tensorrt), "{format:?}: {:?}", done.bytes);
         let limit = if precision == Precision::Int8 { 0.15 } else { 0.005 };
         assert!(done.difference.features < limit, "{format:?}: {:?}", done.difference);
-        let mut network = Network::open(&package, &[ExecutionProvider::Cpu]).unwrap();
+        let mut network = Network::open(&package, &NetworkOptions::default()).unwrap();
         assert_eq!((network.precision(), package.calibration.precision.as_str()), (precision, precision.as_str()));
-        assert_eq!(precision_of(network.options(), &package.model_onnx), precision);
+        assert_eq!(own_precision(&package.model_onnx().unwrap()).unwrap(), precision);
         let told = package.manifest.provenance[PROVENANCE].as_table().unwrap();
         assert_eq!(told["precision"].as_str(), Some(precision.as_str()));
         assert_eq!(
@@ -86,20 +86,21 @@ fn a_network_that_computes_something_else_fails_its_self_test() {
     }
     let folder = tempfile::tempdir().unwrap();
     let Some((_, package, _)) = quantised(folder.path(), Format::Int8(Layout::Cpu)) else { return };
-    let mut network = Network::open(&package, &[ExecutionProvider::Cpu]).unwrap();
+    let mut network = Network::open(&package, &NetworkOptions::default()).unwrap();
     let mut problem = |golden: &Golden| match self_test::run(&mut network, golden, &package.model(), None) {
         Ok(_) => String::new(),
         Err(error) => error.to_string(),
     };
-    assert_eq!(problem(&package.golden), "");
-    assert!(package.golden.tolerance < 0.25 && package.golden.measure == Measure::RootMeanSquare);
+    let golden = package.golden().unwrap();
+    assert_eq!(problem(&golden), "");
+    assert!(golden.tolerance < 0.25 && golden.measure == Measure::RootMeanSquare);
     // Red and blue exchanged.
-    let mut exchanged = package.golden.clone();
+    let mut exchanged = golden.clone();
     exchanged.inputs.invert_axis(Axis(1));
     assert!(problem(&exchanged).contains("root mean square"), "{}", problem(&exchanged));
     // One output too large by half, all others as they should be.
     for output in ["features", "logits", "local_logits"] {
-        let mut larger = package.golden.clone();
+        let mut larger = golden.clone();
         match output {
             "features" => larger.features *= 1.5,
             "logits" => larger.logits *= 1.5,
@@ -141,9 +142,9 @@ fn integers_are_let_through_for_tensorrt_where_the_network_has_them() {
     let mut options =
         NetworkOptions { execution_providers: vec![ExecutionProvider::TensorRt], ..NetworkOptions::default() };
     options.provider_options.tensorrt.precision = Precision::Int8;
-    let error = Network::from_onnx(&package.model_onnx, &package.manifest, &options).err();
+    let error = Network::open(&package, &options).err();
     assert!(!matches!(error, Some(InferError::NotQuantised)), "{error:?}");
     let original = Package::open(&folder.path().join("fp32")).unwrap();
-    let error = Network::from_onnx(&original.model_onnx, &original.manifest, &options).err();
+    let error = Network::open(&original, &options).err();
     assert!(matches!(error, Some(InferError::NotQuantised)), "{error:?}");
 }

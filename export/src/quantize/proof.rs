@@ -62,7 +62,7 @@ pub(super) fn difference(
     let few = QuantizeError::TooFew { what: "calibration", found: indices.len(), wanted: FEWEST };
     let count = indices.len().min(COMPARED);
     let compared = evenly_spread(indices, count).filter(|_| count >= FEWEST).ok_or(few)?;
-    let mut original = Network::from_onnx(&package.model_onnx, &package.manifest, &on_cpu())?;
+    let mut original = Network::open(package, &on_cpu())?;
     let input = &package.manifest.input;
     let mut preprocessor = Preprocessor::new(input).map_err(PictureError::from)?;
     let [_, height, width] = input.chw();
@@ -122,7 +122,7 @@ pub(super) fn golden(
     let mut other = if precision == Precision::Int8 {
         Network::from_onnx(onnx, manifest, &NetworkOptions { as_written: true, ..on_cpu() })?
     } else {
-        Network::from_onnx(&package.model_onnx, manifest, &on_cpu())?
+        Network::open(package, &on_cpu())?
     };
     let model = Model::new(manifest, calibration.head.as_ref(), &calibration.fitted);
     let found = self_test::run(&mut other, &golden, &model, None).map_err(QuantizeError::Implementations)?;

@@ -13,8 +13,8 @@ use oodwatch::calibrate::{self, Calibrated, Criterion, Fusion, Order, Target, Wa
 use oodwatch::config::{Config, ModelConfig};
 use oodwatch::decode::{DecodeConfig, Decoder};
 use oodwatch::infer::ExecutionProvider;
-use oodwatch::open;
-use oodwatch::package::{self, Calibration, Manifest, Package};
+use oodwatch::open::{self, Opened};
+use oodwatch::package::{self, Calibration, Golden, Manifest, Package};
 use oodwatch::score::{Parameters, ScoreName};
 use oodwatch::source::images::are_recorded;
 use oodwatch::view::ViewConfig;
@@ -134,7 +134,7 @@ fn order(text: &str) -> Result<Order, String> {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let target = Target { rate: arguments.false_alarm_rate, confidence: arguments.confidence }.check()?;
     package::check_place(&arguments.out, arguments.force)?;
-    let mut package = Package::open(&arguments.model)?;
+    let package = Package::open(&arguments.model)?;
     let wanted = wanted(arguments, &package, target)?;
     if arguments.keep_fit && package.calibration.fitted.origin == wanted.origin {
         log::warn!(
@@ -148,7 +148,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let decode = arguments.view.decode(&package, config.as_ref())?;
     let mut decoder = Decoder::new(decode, package.manifest.input.size_px(), &view);
     let cameras = config.as_ref().map_or(1, |config| config.camera.len());
-    let mut pipeline = open::open_to_calibrate(&mut package, &inference(arguments, config), cameras)?.pipeline;
+    let Opened { mut pipeline, golden, .. } =
+        open::open_to_calibrate(&package, &inference(arguments, config), cameras)?;
     pipeline.set_view(&view)?;
     let request = collect::Request {
         from: &arguments.from,
@@ -169,7 +170,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     calibrated.calibration.precision = pipeline.precision().to_string();
     calibrated.calibration.execution_provider = pipeline.execution_provider().to_string();
     let decode = if collected.is_scaled() { decode } else { DecodeConfig::default() };
-    let id = write(arguments, &package, view, decode, &calibrated.calibration)?;
+    let id = write(arguments, &package, view, decode, &calibrated.calibration, golden)?;
     tell(arguments, &calibrated, target)?;
     policy::tell(arguments, &calibrated.calibration, &without_policy)?;
     lines::text(&format!("package {id}"))?;
@@ -240,12 +241,12 @@ fn write(
     view: ViewConfig,
     decode: DecodeConfig,
     calibration: &Calibration,
+    mut golden: Golden,
 ) -> anyhow::Result<String> {
     let save = if arguments.force { package::replace } else { package::write };
     let manifest = Manifest { view, decode, ..with_origin(&package.manifest, &package.id, arguments) };
-    let mut golden = package.golden.clone();
     golden.score(&manifest, calibration)?;
-    Ok(save(&arguments.out, &package.model_onnx, manifest, calibration, &golden)?)
+    Ok(save(&arguments.out, &package.model_onnx()?, manifest, calibration, &golden)?)
 }
 
 /// The new package says which one it was made from, and how.

@@ -13,7 +13,7 @@ use super::formats::shipped;
 /// Energy of pictures of [`SIDE`] pixels a side, which are halved: red, green and blue from 0 to 255.
 pub(super) fn energies(pictures: &[Vec<[f64; 3]>]) -> Vec<f32> {
     let package = Package::open(shipped().as_ref()).unwrap();
-    let mut network = Network::from_onnx(&package.model_onnx, &package.manifest, &NetworkOptions::default()).unwrap();
+    let mut network = Network::open(&package, &NetworkOptions::default()).unwrap();
     let energy = |picture: &Vec<[f64; 3]>| {
         let logits = network.run(input(picture, &package.manifest.input).view()).unwrap().logits;
         -logits.iter().map(|logit| f64::from(*logit).exp()).sum::<f64>().ln() as f32
