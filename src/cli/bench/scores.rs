@@ -1,4 +1,5 @@
-//! `oodwatch bench --scores`: what each score costs per frame, and how much fitted state a package keeps for it, at a small and a large size.
+//! `oodwatch bench --scores`: what each score costs per frame, and how much fitted state a package keeps for it, at a small and a large size;
+//! and how fast one core gets at memory, which is what the large size takes most.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -18,12 +19,42 @@ const FRAMES: usize = 64;
 /// Measured frames of one score.
 const MEASURED: usize = 512;
 
+/// What is read to see how fast the core gets at memory: about what all scores but `knn` read per frame at the large size, which no core's
+/// own cache holds.
+const READ_BYTES: usize = 8 << 20;
+/// Streams by which it is read: the processor fetches ahead in each.
+const STREAMS: usize = 4;
+
 /// Measures every score alone, and all but `knn` together.
 pub(super) fn run() -> anyhow::Result<()> {
     for (classes, features) in SIZES {
         size(classes, features)?;
     }
-    Ok(())
+    let us = reading().as_secs_f64() * 1e6;
+    let (mib, rate) = (READ_BYTES >> 20, READ_BYTES as f64 / us / 1e3);
+    lines::text(&format!("for comparison, adding up {mib} MiB takes {us:.1} us, {rate:.1} GB/s"))
+}
+
+/// Median time of adding up [`READ_BYTES`], with nothing else to do.
+fn reading() -> Duration {
+    let values: Vec<u64> = (0..READ_BYTES as u64 / 8).collect();
+    let mut times: Vec<Duration> = (0..MEASURED).map(|_| time_of(|| sum(black_box(&values)))).collect();
+    times.sort();
+    quantile(&times, 0.5)
+}
+
+/// Adds up in lanes, so that additions wait for memory and not for each other.
+fn sum(values: &[u64]) -> u64 {
+    let quarter = values.len() / STREAMS;
+    let streams: [&[[u64; 8]]; STREAMS] =
+        std::array::from_fn(|stream| values[stream * quarter..(stream + 1) * quarter].as_chunks().0);
+    let mut sums = [[0_u64; 8]; STREAMS];
+    for at in 0..quarter / 8 {
+        for (sums, stream) in sums.iter_mut().zip(streams) {
+            sums.iter_mut().zip(stream[at]).for_each(|(sum, value)| *sum = sum.wrapping_add(value));
+        }
+    }
+    sums.iter().flatten().fold(0, |all, sum| all.wrapping_add(*sum))
 }
 
 fn size(classes: usize, features: usize) -> anyhow::Result<()> {
@@ -73,7 +104,24 @@ impl Bench {
 }
 
 fn time(scorers: &mut Scorers, frame: &SyntheticFrame) -> Duration {
+    time_of(|| {
+        black_box(scorers.score(black_box(&frame.outputs())));
+    })
+}
+
+fn time_of<T>(work: impl FnOnce() -> T) -> Duration {
     let started = Instant::now();
-    black_box(scorers.score(black_box(&frame.outputs())));
+    black_box(work());
     started.elapsed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_is_added_up_once() {
+        let values: Vec<u64> = (1..=320).collect();
+        assert_eq!(sum(&values), 320 * 321 / 2);
+    }
 }
