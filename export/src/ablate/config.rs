@@ -232,7 +232,15 @@ mod tests {
     fn the_grids_of_the_repository_are_good() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let whole = |name| (name, None);
-        let grids = ["ablate-cifar10", "ablate-cifar10-10k", "final-cifar10-10k"].map(whole);
+        let grids = [
+            "ablate-cifar10",
+            "ablate-cifar10-10k",
+            "ablate-cifar10-50k",
+            "final-cifar10-10k",
+            "final-cifar10-50k",
+            "scratch-cifar10-10k",
+        ];
+        let grids = grids.map(whole);
         for (name, pictures) in grids.into_iter().chain([("tune-cifar10-10k", Some(1000))]) {
             let config = AblateConfig::read(&root.join(format!("configs/train/{name}.toml"))).unwrap();
             let base = TrainConfig::read(&root.join(&config.base)).unwrap();
