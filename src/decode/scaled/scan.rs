@@ -140,7 +140,11 @@ fn block<const SIDE: usize>(
             at += entry.run();
             add(at, entry.value());
             at += 1;
-            if entry.ends() {
+            if entry.end_length() > 0 {
+                // Behind the last coefficient there is no end: what looks like one is the next block's.
+                if at < 64 {
+                    bits.skip(entry.end_length());
+                }
                 break;
             }
             continue;

@@ -61,14 +61,19 @@ impl Sketch {
 
 fn coefficients() -> impl Strategy<Value = Coefficients> {
     let waves = proptest::collection::vec((0..8usize, 0..8usize, -200..200i32), 0..12);
-    (-900..900i32, waves).prop_map(|(mean, waves)| {
-        let mut coefficients = [[0; 8]; 8];
+    // Small ones everywhere: short codes up to the last coefficient.
+    let noise = prop_oneof![Just([[0; 8]; 8]), any::<[[bool; 8]; 8]>().prop_map(|all| all.map(|row| row.map(signed)))];
+    (-900..900i32, waves, noise).prop_map(|(mean, waves, mut coefficients)| {
         for (row, column, value) in waves {
             coefficients[row][column] = value;
         }
         coefficients[0][0] = mean;
         coefficients
     })
+}
+
+fn signed(positive: bool) -> i32 {
+    if positive { 1 } else { -1 }
 }
 
 fn sketch(divisor: u32) -> impl Strategy<Value = Sketch> {
@@ -188,6 +193,22 @@ fn the_smallest_size_is_taken_that_is_enough_and_made_of_whole_groups() {
     assert_eq!(size_of((40, 32), (1, 1)), (10, 8));
     assert_eq!(size_of((36, 32), (1, 1)), (18, 16));
     assert_eq!(size_of((64, 33), (1, 1)), (64, 33));
+}
+
+#[test]
+fn what_looks_like_a_blocks_end_behind_its_last_coefficient_belongs_to_the_next_block() {
+    let mut full = [[0; 8]; 8];
+    // The last two as they are written.
+    (full[7][6], full[7][7]) = (3, -1);
+    for difference in -200..200 {
+        let mut next = [[0; 8]; 8];
+        next[0][0] = difference;
+        let units = vec![vec![(0, full)], vec![(0, next)]];
+        let sketch = Sketch { sampling: GREY, size_px: (16, 8), units_across: 2, units, restart_interval: 0 };
+        for divisor in [2, 4, 8] {
+            check(&sketch, divisor);
+        }
+    }
 }
 
 #[test]
