@@ -13,11 +13,12 @@ pub(super) struct EntropyCoded {
 }
 
 impl EntropyCoded {
-    /// Takes the data of a scan, which lasts until a marker that is no restart.
+    /// Takes the data of a scan, which lasts until a marker that is no restart and has so many segments at most: a segment takes more
+    /// memory than the two bytes of its marker.
     ///
     /// # Errors
-    /// Data without an end; restarts that are not in their order.
-    pub(super) fn fill(&mut self, mut data: &[u8]) -> Result<(), String> {
+    /// Data without an end; restarts that are not in their order, or too many.
+    pub(super) fn fill(&mut self, mut data: &[u8], most_segments: usize) -> Result<(), String> {
         self.bytes.clear();
         self.segments.clear();
         let mut start = 0;
@@ -39,6 +40,11 @@ impl EntropyCoded {
                     start = self.bytes.len();
                     if !matches!(marker, 0xd0..=0xd7) {
                         return Ok(());
+                    }
+                    if self.segments.len() == most_segments {
+                        return Err(format!(
+                            "a restart marker is one too many: data in more than {most_segments} segments"
+                        ));
                     }
                 }
             }
@@ -135,7 +141,7 @@ mod tests {
 
     fn filled(data: &[u8]) -> EntropyCoded {
         let mut coded = EntropyCoded::default();
-        coded.fill(data).unwrap();
+        coded.fill(data, 2).unwrap();
         coded
     }
 
@@ -156,8 +162,12 @@ mod tests {
             ([1, 2, 3].as_slice(), "its data has no end"),
             (&[1, 0xff], "its data has no end"),
             (&[1, 0xff, 0xd1, 2, 0xff, 0xd9], "a restart marker is missing"),
+            (
+                &[1, 0xff, 0xd0, 2, 0xff, 0xd1, 3, 0xff, 0xd9],
+                "a restart marker is one too many: data in more than 2 segments",
+            ),
         ] {
-            assert_eq!(EntropyCoded::default().fill(data).unwrap_err(), wanted);
+            assert_eq!(EntropyCoded::default().fill(data, 2).unwrap_err(), wanted);
         }
     }
 

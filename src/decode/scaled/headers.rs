@@ -3,6 +3,7 @@
 use super::super::mjpeg::Segment;
 use super::huffman::Table;
 
+const SOI: u8 = 0xd8;
 const SOF0: u8 = 0xc0;
 const SOF1: u8 = 0xc1;
 const DHT: u8 = 0xc4;
@@ -79,6 +80,10 @@ impl Headers {
     /// Reads the segments up to the first scan (ITU-T T.81, B.2) and fills `tables`; none for pictures of another kind, which may be
     /// good ones, and for headers that are no good, of which a full decoder knows what to say.
     pub(super) fn read(bytes: &[u8], tables: &mut Tables) -> Option<Self> {
+        // Not all that comes is JPEG.
+        if !bytes.starts_with(&[0xff, SOI]) {
+            return None;
+        }
         tables.forget();
         let (mut frame, mut restart_interval, mut at) = (None, 0, 2);
         loop {
@@ -129,8 +134,8 @@ impl Frame {
     fn read(content: &[u8]) -> Option<Self> {
         let &[8, height_high, height_low, width_high, width_low, count, ref rest @ ..] = content else { return None };
         let mut components = [Component::default(); COMPONENTS];
-        let (described, _) = rest.as_chunks::<3>();
-        if usize::from(count) != described.len() {
+        let (described, left_over) = rest.as_chunks::<3>();
+        if usize::from(count) != described.len() || !left_over.is_empty() {
             return None;
         }
         for (component, &[id, sampling, quantisers]) in components.iter_mut().zip(described) {
@@ -191,7 +196,11 @@ impl Tables {
         while let Some((&precision_and_number, rest)) = content.split_first() {
             let number = usize::from(precision_and_number & 15);
             let table = self.quantisers.get_mut(number)?;
-            let bytes = if precision_and_number >> 4 == 0 { 1 } else { 2 };
+            let bytes = match precision_and_number >> 4 {
+                0 => 1,
+                1 => 2,
+                _ => return None,
+            };
             let (values, others) = rest.split_at_checked(64 * bytes)?;
             for (quantiser, value) in table.iter_mut().zip(values.chunks_exact(bytes)) {
                 *quantiser = value.iter().fold(0, |value, byte| value << 8 | u16::from(*byte));
@@ -207,10 +216,13 @@ impl Tables {
         while let Some((&class_and_number, rest)) = content.split_first() {
             let (counts, rest) = rest.split_first_chunk::<16>()?;
             let (symbols, others) = rest.split_at_checked(counts.iter().map(|count| usize::from(*count)).sum())?;
-            let (is_first, number) = (class_and_number >> 4 == 0, usize::from(class_and_number & 15));
-            let (tables, has) =
-                if is_first { (&mut self.first, &mut self.has_first) } else { (&mut self.other, &mut self.has_other) };
-            tables.get_mut(number)?.fill(counts, symbols, is_first)?;
+            let (class, number) = (class_and_number >> 4, usize::from(class_and_number & 15));
+            let (tables, has) = match class {
+                0 => (&mut self.first, &mut self.has_first),
+                1 => (&mut self.other, &mut self.has_other),
+                _ => return None,
+            };
+            tables.get_mut(number)?.fill(counts, symbols, class == 0)?;
             has[number] = true;
             content = others;
         }

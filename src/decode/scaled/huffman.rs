@@ -7,7 +7,7 @@ use super::entropy::{Bits, number};
 const LOOKUP_BITS: u32 = 11;
 const ENTRIES: usize = 1 << LOOKUP_BITS;
 
-/// What the next bits mean, in 32 bits: length (6), kind (2), run (7), whether the block ends behind it (1), value (16).
+/// What the next bits mean, in 32 bits: length (6), kind (2), run (4), length of the block's end behind it (4), value (16).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry(u32);
 
@@ -23,8 +23,6 @@ pub(super) enum Kind {
     /// Nothing: the code is a longer one, or none.
     Long,
 }
-
-const ENDS: u32 = 1 << 15;
 
 impl Entry {
     const LONG: Self = Self::new(0, Kind::Long, 0, 0);
@@ -46,7 +44,7 @@ impl Entry {
         }
     }
 
-    /// Bits of all that it means.
+    /// Bits of all that it means, but for the block's end behind it.
     #[inline(always)]
     pub(super) fn length(self) -> u32 {
         self.0 & 63
@@ -65,13 +63,13 @@ impl Entry {
     /// Coefficients that are 0 before it.
     #[inline(always)]
     pub(super) fn run(self) -> usize {
-        (self.0 >> 8 & 127) as usize
+        (self.0 >> 8 & 15) as usize
     }
 
-    /// Whether the block ends behind a value.
+    /// Bits behind a value that read as the block's end; 0 where they do not.
     #[inline(always)]
-    pub(super) fn ends(self) -> bool {
-        self.0 & ENDS != 0
+    pub(super) fn end_length(self) -> u32 {
+        self.0 >> 12 & 15
     }
 
     #[inline(always)]
@@ -152,7 +150,7 @@ impl Table {
             // The bits that are not known are taken for zeros; an entry that would need them is too long.
             let next = self.entries[(place << entry.length()) % ENTRIES];
             if next.kind() == Kind::End && entry.length() + next.length() <= LOOKUP_BITS {
-                self.entries[place] = Entry((entry.0 + next.length()) | ENDS);
+                self.entries[place] = Entry(entry.0 | next.length() << 12);
             }
         }
     }

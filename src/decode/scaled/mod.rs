@@ -20,7 +20,7 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-use super::{Encoding, PixelFormat, RawFrame, RawLayout};
+use super::{Encoding, MAX_SIDE_PX, PixelFormat, RawFrame, RawLayout};
 use entropy::EntropyCoded;
 use fold::{Fold, Steps};
 use headers::{COMPONENTS, Headers, Sharing, Tables};
@@ -65,7 +65,7 @@ impl Scaled {
         let (side, fold) = (fold::SAMPLES / DIVISORS[choice] as usize, &self.folds[choice]);
         let units = units(&headers);
         let Some(layout) = layout(&headers, DIVISORS[choice], units.across * side) else { return Ok(false) };
-        self.data.fill(jpeg.get(headers.data_at..).unwrap_or_default())?;
+        self.data.fill(jpeg.get(headers.data_at..).unwrap_or_default(), units.segments())?;
         let Self { tables, data, steps, frame, .. } = self;
         let frame = frame.get_or_insert_with(|| RawFrame { layout, bytes: Vec::new().into() });
         frame.layout = layout;
@@ -105,10 +105,14 @@ impl Scaled {
         Some((headers, choice))
     }
 
-    /// Whether a picture may be made so much smaller: whole pixels become whole pixels, chroma stays that of pairs, and enough is left.
+    /// Whether a picture may be made so much smaller: it may be decoded at all, whole pixels become whole pixels, chroma stays that of
+    /// pairs, and enough is left.
     fn is_enough(&self, headers: &Headers, divisor: u32) -> bool {
         let (width_px, height_px) = headers.size_px;
         let pairs = if headers.sharing == Sharing::Grey { 1 } else { 2 };
+        if width_px.max(height_px) > MAX_SIDE_PX {
+            return false;
+        }
         let divides = width_px.is_multiple_of(pairs * divisor) && height_px.is_multiple_of(divisor);
         divides && width_px / divisor >= self.least_px.0 && height_px / divisor >= self.least_px.1
     }

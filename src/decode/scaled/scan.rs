@@ -39,19 +39,35 @@ pub(super) struct Units {
     pub(super) restart_interval: usize,
 }
 
+impl Units {
+    fn all(self) -> usize {
+        self.across * self.down
+    }
+
+    /// Units from one restart to the next.
+    fn per_segment(self) -> usize {
+        if self.restart_interval == 0 { self.all() } else { self.restart_interval }
+    }
+
+    /// Into how many segments restarts cut the data.
+    pub(super) fn segments(self) -> usize {
+        self.all().div_ceil(self.per_segment())
+    }
+}
+
 vectorised! {
     /// Fills a frame with the averages of groups of 2x2 samples.
-    pub(super) fn halves(data: &EntropyCoded, planes: &[Plane<'_>], units: Units, frame: &mut [u8]) -> Result<(), &'static str> {
+    pub(super) fn halves(data: &EntropyCoded, planes: &[Plane<'_>], units: Units, frame: &mut [u8]) -> Result<(), String> {
         run::<4>(data, planes, units, frame)
     }
 
     /// The same of groups of 4x4.
-    pub(super) fn quarters(data: &EntropyCoded, planes: &[Plane<'_>], units: Units, frame: &mut [u8]) -> Result<(), &'static str> {
+    pub(super) fn quarters(data: &EntropyCoded, planes: &[Plane<'_>], units: Units, frame: &mut [u8]) -> Result<(), String> {
         run::<2>(data, planes, units, frame)
     }
 
     /// The same of groups of 8x8.
-    pub(super) fn eighths(data: &EntropyCoded, planes: &[Plane<'_>], units: Units, frame: &mut [u8]) -> Result<(), &'static str> {
+    pub(super) fn eighths(data: &EntropyCoded, planes: &[Plane<'_>], units: Units, frame: &mut [u8]) -> Result<(), String> {
         run::<1>(data, planes, units, frame)
     }
 }
@@ -63,13 +79,12 @@ fn run<const SIDE: usize>(
     planes: &[Plane<'_>],
     units: Units,
     frame: &mut [u8],
-) -> Result<(), &'static str> {
-    let all = units.across * units.down;
-    let per_segment = if units.restart_interval == 0 { all } else { units.restart_interval };
-    if data.segments() != all.div_ceil(per_segment) {
-        return Err("a restart marker is missing, or one is too many");
+) -> Result<(), String> {
+    let (found, wanted, per_segment) = (data.segments(), units.segments(), units.per_segment());
+    if found < wanted {
+        return Err(format!("a restart marker is missing: data in {found} segments, wanted {wanted}"));
     }
-    let (mut x, mut y, mut left) = (0, 0, all);
+    let (mut x, mut y, mut left) = (0, 0, units.all());
     for mut bits in data.readers() {
         let mut firsts = [0; 3];
         for _ in 0..left.min(per_segment) {
@@ -81,12 +96,12 @@ fn run<const SIDE: usize>(
                 (x, y) = (0, y + 1);
                 // Also here, not at the end alone: a few bytes may claim to be a large picture.
                 if bits.is_overrun() {
-                    return Err(CUT_SHORT);
+                    return Err(CUT_SHORT.into());
                 }
             }
         }
         if bits.is_overrun() {
-            return Err(CUT_SHORT);
+            return Err(CUT_SHORT.into());
         }
         left = left.saturating_sub(per_segment);
     }
@@ -140,7 +155,11 @@ fn block<const SIDE: usize>(
             at += entry.run();
             add(at, entry.value());
             at += 1;
-            if entry.ends() {
+            if entry.end_length() > 0 {
+                // Behind the last coefficient there is no end: what looks like one is the next block's.
+                if at < 64 {
+                    bits.skip(entry.end_length());
+                }
                 break;
             }
             continue;

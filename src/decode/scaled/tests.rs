@@ -61,14 +61,19 @@ impl Sketch {
 
 fn coefficients() -> impl Strategy<Value = Coefficients> {
     let waves = proptest::collection::vec((0..8usize, 0..8usize, -200..200i32), 0..12);
-    (-900..900i32, waves).prop_map(|(mean, waves)| {
-        let mut coefficients = [[0; 8]; 8];
+    // Small ones everywhere: short codes up to the last coefficient.
+    let noise = prop_oneof![Just([[0; 8]; 8]), any::<[[bool; 8]; 8]>().prop_map(|all| all.map(|row| row.map(signed)))];
+    (-900..900i32, waves, noise).prop_map(|(mean, waves, mut coefficients)| {
         for (row, column, value) in waves {
             coefficients[row][column] = value;
         }
         coefficients[0][0] = mean;
         coefficients
     })
+}
+
+fn signed(positive: bool) -> i32 {
+    if positive { 1 } else { -1 }
 }
 
 fn sketch(divisor: u32) -> impl Strategy<Value = Sketch> {
@@ -191,13 +196,39 @@ fn the_smallest_size_is_taken_that_is_enough_and_made_of_whole_groups() {
 }
 
 #[test]
+fn what_looks_like_a_blocks_end_behind_its_last_coefficient_belongs_to_the_next_block() {
+    let mut full = [[0; 8]; 8];
+    // The last two as they are written.
+    (full[7][6], full[7][7]) = (3, -1);
+    for difference in -200..200 {
+        let mut next = [[0; 8]; 8];
+        next[0][0] = difference;
+        let units = vec![vec![(0, full)], vec![(0, next)]];
+        let sketch = Sketch { sampling: GREY, size_px: (16, 8), units_across: 2, units, restart_interval: 0 };
+        for divisor in [2, 4, 8] {
+            check(&sketch, divisor);
+        }
+    }
+}
+
+#[test]
 fn what_is_not_known_here_is_decoded_whole_as_ever() {
     let image = RgbImage::from_fn(64, 48, |x, y| Rgb([3 * x as u8, 5 * y as u8, 90]));
     let mut unshared = Vec::new();
     JpegEncoder::new_with_quality(&mut unshared, 90).encode_image(&image).unwrap();
     let mut adobe = flat(PAIRS, (64, 48), 0).jpeg();
     adobe.splice(2..2, *b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0");
-    for jpeg in [unshared, adobe] {
+    let unusual: [Sampling; 7] = [
+        &[(1, 2), (1, 1), (1, 1)],
+        &[(4, 1), (1, 1), (1, 1)],
+        &[(1, 1), (2, 1), (2, 1)],
+        &[(2, 2), (2, 1), (2, 1)],
+        &[(2, 2), (2, 1), (1, 1)],
+        &[(2, 1), (2, 1), (2, 1)],
+        &[(2, 1), (1, 1)],
+    ];
+    let unusual = unusual.map(|sampling| flat(sampling, (64, 48), 0).jpeg());
+    for jpeg in [unshared, adobe].into_iter().chain(unusual) {
         let whole = Decoder::default().decode(frame((64, 48), jpeg.clone())).cloned();
         match (of_network((8, 8)).picture(frame((64, 48), jpeg)), whole) {
             (Ok(Picture::Rgb(found)), Ok(wanted)) => assert_eq!(*found, wanted),
@@ -219,6 +250,72 @@ fn a_file_is_made_smaller_as_a_frame_is_and_another_format_is_left_as_it_is() {
     let scan_at = file.windows(2).position(|marker| marker == [0xff, 0xda]).unwrap();
     file.splice(scan_at..scan_at, standard_tables());
     assert_eq!(smaller(&mut decoder, Content::Encoded(file)), wanted);
+}
+
+#[test]
+fn what_is_no_picture_file_is_none_here_either() {
+    let jpeg = flat(SQUARES, (64, 48), 0).jpeg();
+    let mut file = jpeg.clone();
+    let scan_at = file.windows(2).position(|marker| marker == [0xff, 0xda]).unwrap();
+    file.splice(scan_at..scan_at, standard_tables());
+    assert!(smaller(&mut of_network((8, 6)), Content::Encoded(file.clone())).is_some());
+    // Without its start, and with a side that no picture may have.
+    let mut other = file.clone();
+    other[..2].copy_from_slice(b"BM");
+    let mut wide = flat(PAIRS, (16_400, 8), 0).jpeg();
+    let scan_at = wide.windows(2).position(|marker| marker == [0xff, 0xda]).unwrap();
+    wide.splice(scan_at..scan_at, standard_tables());
+    for broken in [other, wide] {
+        let wanted = Decoder::default().decode(Content::Encoded(broken.clone())).unwrap_err().to_string();
+        let found = of_network((1, 1)).picture(Content::Encoded(broken)).map(|_| ()).unwrap_err().to_string();
+        assert_eq!(found, wanted);
+    }
+}
+
+#[test]
+fn headers_that_say_what_the_standard_does_not_have_are_judged_by_a_full_decoder() {
+    let good = flat(SQUARES, (64, 48), 0).jpeg();
+    let at = |marker: u8| good.windows(2).position(|pair| pair == [0xff, marker]).unwrap();
+    let mut broken = Vec::new();
+    // Numbers of 24 bits, a table that is neither of first nor of other coefficients, and bytes behind the last component.
+    broken.push(good.clone());
+    broken[0][at(0xdb) + 4] = 0x20;
+    broken[0][at(0xdb) + 3] = 3 + 128;
+    broken[0].splice(at(0xdb) + 5..at(0xdb) + 5, [1; 64]);
+    broken.push(good.clone());
+    let mut tables = standard_tables();
+    tables[4] = 0x20;
+    broken[1].splice(at(0xda)..at(0xda), [standard_tables(), tables].concat());
+    broken.push(good.clone());
+    broken[2][at(0xc0) + 3] += 1;
+    broken[2].insert(at(0xc0) + 19, 0);
+    for broken in broken {
+        let wanted = Decoder::default().decode(frame((64, 48), broken.clone())).unwrap_err().to_string();
+        let found = of_network((8, 6)).picture(frame((64, 48), broken)).map(|_| ()).unwrap_err().to_string();
+        assert_eq!(found, wanted);
+    }
+}
+
+#[test]
+fn fill_bytes_before_markers_and_quantisers_of_16_bits_change_nothing() {
+    let sketch = flat(PAIRS, (64, 32), 3);
+    let jpeg = sketch.jpeg();
+    let mut decoder = of_network((8, 4));
+    let wanted = smaller(&mut decoder, frame((64, 32), jpeg.clone()));
+    assert!(wanted.is_some());
+    let mut filled = Vec::new();
+    for (at, byte) in jpeg.iter().enumerate() {
+        // Every marker but the one that has to be the first two bytes.
+        if at > 1 && *byte == 0xff && jpeg[at + 1] != 0 {
+            filled.extend([0xff; 3]);
+        }
+        filled.push(*byte);
+    }
+    assert_eq!(smaller(&mut decoder, frame((64, 32), filled)), wanted);
+    let mut wide = jpeg.clone();
+    let quantisers_at = jpeg.windows(2).position(|pair| pair == [0xff, 0xdb]).unwrap();
+    wide.splice(quantisers_at + 3..quantisers_at + 69, [[3 + 128, 0x10].as_slice(), &[0, 1].repeat(64)].concat());
+    assert_eq!(smaller(&mut decoder, frame((64, 32), wide)), wanted);
 }
 
 /// The segments of the standard's tables, as a file has them.
