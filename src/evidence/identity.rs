@@ -201,6 +201,38 @@ mod tests {
         assert_eq!(marked_version(b"nothing\0VERS_\0"), None);
     }
 
+    /// Of the shipped package, told to run in no other number format than its own, in halves, and in eight bits.
+    #[test]
+    fn the_identity_is_that_of_the_cameras_package_its_files_and_its_number_format() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/cifar10-resnet20");
+        let sha256_of = |name: &str| sha256_hex(&fs::read(dir.join(name)).unwrap());
+        let package = Package::open(&dir).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("robot.toml");
+        for (model, wanted) in [
+            ("", "fp32"),
+            ("execution_providers = [\"tensorrt\"]\ntensorrt = { precision = \"fp16\" }", "fp16"),
+            ("execution_providers = [\"tensorrt\"]\ntensorrt = { precision = \"int8\" }", "int8"),
+        ] {
+            let cameras = ["front", "rear"]
+                .map(|name| format!("[[camera]]\nname = \"{name}\"\n[camera.source.images]\npath = \"{name}\"\n"));
+            // Another package than the camera's: a camera may have a calibration of its own.
+            let text = format!("{}[model]\npackage = \"another\"\n{model}\n", cameras.concat());
+            fs::write(&path, &text).unwrap();
+            let config: Config = toml::from_str(&text).unwrap();
+            let identity = Identity::of(&config, &path, &config.camera[1], &package, None).unwrap();
+            assert_eq!((identity.package, identity.camera.as_str()), (dir.clone(), "rear"));
+            assert_eq!(identity.package_id, sha256_of("manifest.toml"));
+            let files = ["calibration.safetensors", "golden.safetensors", "manifest.toml", "model.onnx"];
+            let files = files.map(|name| (name.to_string(), sha256_of(name)));
+            assert_eq!(identity.package_files, BTreeMap::from(files));
+            assert_eq!((identity.config, identity.config_sha256), (path.clone(), sha256_hex(text.as_bytes())));
+            let program = fs::read(std::env::current_exe().unwrap()).unwrap();
+            assert_eq!(identity.program_sha256, Some(sha256_hex(&program)));
+            assert_eq!((identity.precision, identity.execution_provider), (wanted, None));
+        }
+    }
+
     #[test]
     fn settings_stand_as_they_would_be_typed_and_give_the_same_config_again() {
         let head = "[[camera]]\n[camera.source.images]\npath = \"a\"\n";

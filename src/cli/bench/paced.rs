@@ -2,6 +2,7 @@
 //! a frame to its verdict, and what became of every frame.
 
 use std::io::{self, Write};
+use std::panic;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,8 +22,8 @@ use oodwatch::source::{Frame, ImagesConfig, Live, Pool, Source, SourceConfig, So
 use oodwatch::verdict::Verdict;
 
 use super::{WARM_UP_FRAMES, lines, quantile, row};
-use crate::cli::allocator;
 use crate::cli::run::stop_by_signals;
+use crate::cli::{allocator, exit};
 
 /// Different pictures, by turns.
 const PICTURES: usize = 8;
@@ -44,17 +45,16 @@ pub(super) fn run(model: ModelConfig, size: (u32, u32), rate: f64, minutes: f64)
     let orders = Orders::default();
     stop_by_signals(&orders.stop)?;
     let limits = Limits { max_frames: Some(frames), duration: None };
-    let mut ended =
-        monitor.run(vec![camera], limits, &orders).inspect_err(|_| crate::cli::exit::leave_threads_behind())?;
+    let mut ended = monitor.run(vec![camera], limits, &orders).inspect_err(|_| exit::leave_threads_behind())?;
     if ended.iter().any(|ended| ended.left_behind) {
-        crate::cli::exit::leave_threads_behind();
+        exit::leave_threads_behind();
         bail!("a frame was still in the network when the run was over; nothing is reported of it");
     }
     if let Some(failure) = ended.iter_mut().find_map(|ended| ended.failure.take()) {
         return Err(failure.into());
     }
     let summary = Summary::total(ended.iter().map(|ended| &ended.summary));
-    let laps = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+    let laps = reading.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked))?;
     let counted = summary.judged + summary.dropped + summary.bad;
     ensure!(summary.captured == counted, "{} frames captured, {counted} accounted for", summary.captured);
     ensure!(summary.judged == laps.len() as u64, "{} frames judged, {} verdicts on them", summary.judged, laps.len());

@@ -27,6 +27,8 @@ fn the_inputs_that_the_library_makes_are_written() {
     let headless = Calibration { head: None, ..calibration() };
     write("safetensors/headless.bin", &[&[0], &headless.to_bytes().unwrap()[..]].concat());
     write("safetensors/golden.bin", &[&[1], &golden().to_bytes().unwrap()[..]].concat());
+    let quantised = Golden { measure: Measure::RootMeanSquare, ..golden() };
+    write("safetensors/golden-root-mean-square.bin", &[&[1], &quantised.to_bytes().unwrap()[..]].concat());
     verdicts();
 }
 
