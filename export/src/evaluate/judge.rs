@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Tensor, no_grad};
 
 use super::EvaluateError;
-use crate::loss::{BackgroundRule, background_loss};
+use crate::loss::{BackgroundConfig, BackgroundRule, background_loss};
 use crate::model::Forward;
 use crate::pictures::{PictureError, Pictures};
 use crate::trained::Trained;
@@ -118,7 +118,8 @@ impl NormSums {
         let targets: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
         let targets = Tensor::from_slice(&targets);
         let (weight, bias) = (trained.net.head_weight(), trained.net.head_bias());
-        let term = no_grad(|| background_loss(&forward.feature_map, weight, bias, &targets, rule, false));
+        let term = BackgroundConfig::plain(1.0, rule);
+        let term = no_grad(|| background_loss(&forward.feature_map, weight, bias, &targets, &term));
         let size = forward.feature_map.size();
         let locations = (size[0] * size[2] * size[3]) as f64;
         let count = term.count.double_value(&[]);

@@ -47,9 +47,10 @@ impl LossConfig {
 }
 
 fn check_background(config: &BackgroundConfig) -> Result<(), ConfigError> {
-    let BackgroundConfig { lambda, warmup, relative, rule } = *config;
+    let BackgroundConfig { lambda, warmup, relative, floor, rule } = *config;
     ensure(is_weight(lambda), "loss.background.lambda", lambda, "0 or more")?;
     ensure((0.0..=1.0).contains(&warmup), "loss.background.warmup", warmup, "a share of the steps, from 0 to 1")?;
+    ensure(is_weight(floor), "loss.background.floor", floor, "0 or more")?;
     let has_foreground = !(relative && rule == BackgroundRule::All);
     ensure(
         has_foreground,
@@ -108,6 +109,7 @@ mod tests {
         for (text, key) in [
             ("background = { lambda = -1.0, rule = \"all\" }", "loss.background.lambda = -1"),
             ("background = { lambda = 1.0, warmup = 1.5, rule = \"all\" }", "loss.background.warmup = 1.5"),
+            ("background = { lambda = 1.0, floor = -0.1, rule = \"all\" }", "loss.background.floor = -0.1"),
             ("background = { lambda = 1.0, relative = true, rule = \"all\" }", "leaves no foreground"),
             ("background = { lambda = 1.0, rule = { lowest = 0.0 } }", "loss.background.rule.lowest = 0"),
             ("logit_norm = { temperature = 0.0 }", "loss.logit_norm.temperature = 0"),

@@ -126,7 +126,7 @@ impl Objective {
     ) -> Tensor {
         let Some(term) = self.config.background else { return total };
         let (weight, bias) = (net.head_weight().detach(), net.head_bias().detach());
-        let found = background_loss(&out.feature_map, &weight, &bias, targets, term.rule, term.relative);
+        let found = background_loss(&out.feature_map, &weight, &bias, targets, &term);
         let size = out.feature_map.size();
         parts.background_norm = Some(found.norm.double_value(&[]));
         parts.foreground_norm = Some(found.foreground_norm.double_value(&[]));

@@ -17,6 +17,9 @@
 //! ```text
 //! L_bg = (1 / sum_n |B(n)|) * sum_n sum_{(h,w) in B(n)} || F[n,:,h,w] ||_2 / f(n)
 //! ```
+//!
+//! The gradient of a norm is as large however small the norm is. With a `floor` above 0 only what a norm, relative or not, has
+//! above it counts, `max(0, norm - floor)`, so that a location that is quiet enough is left alone. Ours, not the paper's.
 
 mod mask;
 
@@ -39,6 +42,9 @@ pub struct BackgroundConfig {
     /// Norms are taken relative to the mean norm of the picture's own foreground.
     #[serde(default, skip_serializing_if = "is_false")]
     pub relative: bool,
+    /// What of a norm does not count, as it is taken: a share of the foreground's where norms are relative.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub floor: f64,
     /// Which locations are background.
     pub rule: BackgroundRule,
 }
@@ -48,7 +54,7 @@ pub struct BackgroundConfig {
 pub struct Background {
     /// L_bg, a scalar that carries the gradient. Exactly 0 when no location is background.
     pub loss: Tensor,
-    /// Mean norm of the background locations, a scalar without gradient: the loss itself unless it is relative.
+    /// Mean norm of the background locations, a scalar without gradient: the loss itself unless it is relative or has a floor.
     pub norm: Tensor,
     /// Number of background locations in the batch, a scalar.
     pub count: Tensor,
@@ -57,6 +63,11 @@ pub struct Background {
 }
 
 impl BackgroundConfig {
+    /// The paper's term: plain norms, all of which count, with lambda from the first step on.
+    pub const fn plain(lambda: f64, rule: BackgroundRule) -> Self {
+        Self { lambda, warmup: 0.0, relative: false, floor: 0.0, rule }
+    }
+
     /// Weight of the term at `step` (from 0) of a run of `steps`.
     pub fn weight(&self, step: usize, steps: usize) -> f64 {
         let growing = (self.warmup * steps as f64).round() as usize;
@@ -69,16 +80,16 @@ impl BackgroundConfig {
 /// * `feature_map`: F, [N, C, H, W]
 /// * `head_weight`, `head_bias`: Wc [K, C] and b [K]; they choose locations and get no gradient here
 /// * `targets`: true classes, [N], int64
-/// * `relative`: divide each norm by the mean norm of its picture's foreground; for a picture without any, or with
-///   one of norm 0, by that of the batch's foreground; without that, by 1
+/// * `term`: which locations, and how their norms count. Relative ones are divided by the mean norm of their picture's foreground; for a
+///   picture without any, or with one of norm 0, by that of the batch's foreground; without that, by 1
 pub fn background_loss(
     feature_map: &Tensor,
     head_weight: &Tensor,
     head_bias: &Tensor,
     targets: &Tensor,
-    rule: BackgroundRule,
-    relative: bool,
+    term: &BackgroundConfig,
 ) -> Background {
+    let BackgroundConfig { rule, relative, floor, .. } = *term;
     let (n, c) = (feature_map.size()[0], feature_map.size()[1]);
     let kind = feature_map.kind();
     let locations = feature_map.permute([0, 2, 3, 1]).reshape([n, -1, c]);
@@ -86,8 +97,9 @@ pub fn background_loss(
     let norms = norms_with_zero_gradient_at_zero(&locations);
     let count = mask.sum(kind);
     let mean = |norms: &Tensor| (norms * &mask).sum(kind) / count.clamp_min(1.0);
-    let loss = if relative { mean(&(&norms / no_grad(|| foreground_of_each(&norms, &mask)))) } else { mean(&norms) };
-    let norm = if relative { no_grad(|| mean(&norms)) } else { loss.detach() };
+    let counted = if relative { &norms / no_grad(|| foreground_of_each(&norms, &mask)) } else { norms.shallow_clone() };
+    let loss = mean(&if floor > 0.0 { (counted - floor).relu() } else { counted });
+    let norm = if relative || floor > 0.0 { no_grad(|| mean(&norms)) } else { loss.detach() };
     let foreground_norm = no_grad(|| {
         let foreground = 1.0 - &mask;
         (norms * &foreground).sum(kind) / foreground.sum(kind).clamp_min(1.0)

@@ -15,12 +15,16 @@ fn feature_map(pictures: &[[[f64; 2]; 4]]) -> Tensor {
 
 /// With the identity as head, a location's logits are its two features.
 fn loss_of(f: &Tensor, bias: [f64; 2], targets: &[i64], rule: BackgroundRule) -> Background {
-    term_of(f, bias, targets, rule, false)
+    term_of(f, bias, targets, &BackgroundConfig::plain(1.0, rule))
 }
 
-fn term_of(f: &Tensor, bias: [f64; 2], targets: &[i64], rule: BackgroundRule, relative: bool) -> Background {
+fn relative(rule: BackgroundRule) -> BackgroundConfig {
+    BackgroundConfig { relative: true, ..BackgroundConfig::plain(1.0, rule) }
+}
+
+fn term_of(f: &Tensor, bias: [f64; 2], targets: &[i64], term: &BackgroundConfig) -> Background {
     let head = Tensor::eye(K, (Kind::Double, tch::Device::Cpu));
-    background_loss(f, &head, &Tensor::from_slice(&bias), &Tensor::from_slice(targets), rule, relative)
+    background_loss(f, &head, &Tensor::from_slice(&bias), &Tensor::from_slice(targets), term)
 }
 
 /// Norms 5, 1, 2, 0; the true class 0 wins at the third location alone and ties at the fourth.
@@ -77,11 +81,11 @@ fn a_zero_norm_gets_a_zero_gradient_and_not_nan() {
 #[test]
 fn relative_norms_are_those_of_the_pictures_own_foreground() {
     // Background 5 and 1; the picture's foreground has norms 2 and 0.
-    let found = term_of(&feature_map(&[PICTURE]), [0.0; 2], &[0], BackgroundRule::Rank(1), true);
+    let found = term_of(&feature_map(&[PICTURE]), [0.0; 2], &[0], &relative(BackgroundRule::Rank(1)));
     assert!((found.loss.double_value(&[]) - (5.0 + 1.0) / 2.0).abs() < 1e-12);
     assert!((found.norm.double_value(&[]) - (5.0 + 1.0) / 2.0).abs() < 1e-12);
     // Twice the feature map: twice the norms, the same relative norms.
-    let found = term_of(&(feature_map(&[PICTURE]) * 2.0), [0.0; 2], &[0], BackgroundRule::Rank(1), true);
+    let found = term_of(&(feature_map(&[PICTURE]) * 2.0), [0.0; 2], &[0], &relative(BackgroundRule::Rank(1)));
     assert!((found.loss.double_value(&[]) - 3.0).abs() < 1e-12);
     assert!((found.norm.double_value(&[]) - 6.0).abs() < 1e-12);
 }
@@ -90,15 +94,34 @@ fn relative_norms_are_those_of_the_pictures_own_foreground() {
 fn a_picture_without_foreground_is_measured_by_the_batchs_and_a_batch_without_by_one() {
     // All of the second picture is background: 1 at each location, against the first picture's mean foreground of 1.
     let quiet = [[0.0, 1.0]; 4];
-    let found = term_of(&feature_map(&[PICTURE, quiet]), [0.0; 2], &[0, 0], BackgroundRule::Rank(1), true);
+    let found = term_of(&feature_map(&[PICTURE, quiet]), [0.0; 2], &[0, 0], &relative(BackgroundRule::Rank(1)));
     assert!((found.loss.double_value(&[]) - (5.0 + 1.0 + 4.0 * 1.0) / 6.0).abs() < 1e-12, "{:?}", found.loss);
-    let found = term_of(&feature_map(&[quiet]), [0.0; 2], &[0], BackgroundRule::Rank(1), true);
+    let found = term_of(&feature_map(&[quiet]), [0.0; 2], &[0], &relative(BackgroundRule::Rank(1)));
     assert_eq!(found.loss.double_value(&[]), 1.0);
 }
 
 #[test]
+fn what_a_norm_has_up_to_the_floor_does_not_count_and_gets_no_gradient() {
+    let with = |floor: f64, term: BackgroundConfig| BackgroundConfig { floor, ..term };
+    let (rule, f) = (BackgroundRule::Rank(1), feature_map(&[PICTURE]));
+    // Background 5 and 1, foreground 2 and 0: relative norms 5 and 1.
+    for (floor, loss) in [(0.5, (4.5 + 0.5) / 2.0), (1.0, 4.0 / 2.0), (2.0, 3.0 / 2.0), (6.0, 0.0)] {
+        for term in [BackgroundConfig::plain(1.0, rule), relative(rule)] {
+            let found = term_of(&f, [0.0; 2], &[0], &with(floor, term));
+            assert!((found.loss.double_value(&[]) - loss).abs() < 1e-12, "{floor}: {:?}", found.loss);
+            // What is logged is the norm itself.
+            assert!((found.norm.double_value(&[]) - (5.0 + 1.0) / 2.0).abs() < 1e-12);
+        }
+    }
+    term_of(&f, [0.0; 2], &[0], &with(2.0, relative(rule))).loss.backward();
+    // Of the first location alone: (3, 4) / 5, halved by the mean.
+    let wanted = feature_map(&[[[0.3, 0.4], [0.0; 2], [0.0; 2], [0.0; 2]]]).detach();
+    assert!((f.grad() - wanted).abs().max().double_value(&[]) < 1e-12);
+}
+
+#[test]
 fn the_weight_grows_over_its_share_of_the_steps_and_stays() {
-    let config = |warmup| BackgroundConfig { lambda: 0.4, warmup, relative: false, rule: BackgroundRule::All };
+    let config = |warmup| BackgroundConfig { warmup, ..BackgroundConfig::plain(0.4, BackgroundRule::All) };
     let weights = |warmup| [0, 1, 2, 9].map(|step| config(warmup).weight(step, 10));
     assert_eq!(weights(0.0), [0.4; 4]);
     assert_eq!(weights(0.2), [0.2, 0.4, 0.4, 0.4]);
@@ -133,7 +156,7 @@ fn the_gradient_agrees_with_finite_differences() {
         // The whole loss, CE + lambda * L_bg, as a function of F.
         let loss = |f: &Tensor| {
             let logits = f.mean_dim([2i64, 3].as_slice(), false, Kind::Double).linear(&head, Some(&bias));
-            let term = background_loss(f, &head, &bias, &targets, rule, false);
+            let term = background_loss(f, &head, &bias, &targets, &BackgroundConfig::plain(0.3, rule));
             assert!(term.count.double_value(&[]) > 0.0);
             logits.log_softmax(1, Kind::Double).nll_loss(&targets) + term.loss * 0.3
         };
@@ -146,7 +169,7 @@ fn the_gradient_agrees_with_finite_differences() {
 fn the_relative_gradient_is_that_of_the_background_and_none_of_the_foreground() {
     let (f, head, bias, targets) = random_batch();
     let rule = BackgroundRule::Lowest(0.4);
-    let loss = |f: &Tensor| background_loss(f, &head, &bias, &targets, rule, true).loss;
+    let loss = |f: &Tensor| background_loss(f, &head, &bias, &targets, &relative(rule)).loss;
     let locations = f.permute([0, 2, 3, 1]).reshape([2, -1, 4]);
     let mask = background_mask(&locations, &head, &bias, &targets, rule);
     // [N, H*W] beside each channel: flat positions of F, [N, C, H, W].
