@@ -189,7 +189,7 @@ fn open_pipeline(
     if options.execution_providers.contains(&ExecutionProvider::TensorRt)
         && ExecutionProvider::TensorRt.is_available()?
     {
-        let key = Key::here(Path::new("/"), &package.model_onnx()?, &package.manifest, &options);
+        let key = Key::here(Path::new("/"), &package.manifest, &options);
         options.engines = Some(Store::of(&config.tensorrt)?.find(&key)?);
     }
     loop {

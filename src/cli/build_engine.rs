@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let package = Package::open(&model.package)?;
     let options = model.network_options(cameras);
-    let key = Key::here(Path::new("/"), &package.model_onnx()?, &package.manifest, &options);
+    let key = Key::here(Path::new("/"), &package.manifest, &options);
     let store = Store::of(&model.tensorrt)?;
     match store.find(&key) {
         Ok(folder) if !arguments.force => return lines::text(&format!("ok  engine   {}", folder.display())),

@@ -40,10 +40,10 @@ pub struct Key {
 
 impl Key {
     /// The key of a network on this machine; `root` is `/`, or what stands for it in a test. ONNX Runtime has to be loaded.
-    pub fn here(root: &Path, onnx: &[u8], manifest: &Manifest, options: &NetworkOptions) -> Self {
+    pub fn here(root: &Path, manifest: &Manifest, options: &NetworkOptions) -> Self {
         let told = &options.provider_options.tensorrt;
         Self {
-            model_sha256: sha256_hex(onnx),
+            model_sha256: manifest.model_sha256().into(),
             onnx_runtime: runtime().map_or_else(|| UNKNOWN.into(), |runtime| runtime.build.into()),
             tensorrt: tensorrt(root).unwrap_or_else(|| UNKNOWN.into()),
             gpu: gpu(root).unwrap_or_else(|| UNKNOWN.into()),

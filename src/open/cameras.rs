@@ -10,7 +10,7 @@ use super::{OpenError, Opened, judge, open_for};
 use crate::calibrate::Judge;
 use crate::config::{CameraConfig, Config};
 use crate::infer::{ExecutionProvider, Precision};
-use crate::package::{Golden, MODEL_FILE, Manifest, Package};
+use crate::package::{Golden, Package};
 use crate::pipeline::{FittedScores, Lens, Pipeline, PipelineError};
 use crate::self_test::{self, SelfTest};
 use crate::view::ViewConfig;
@@ -220,9 +220,8 @@ fn check_network(model: &Package, other: &Package) -> Result<(), OpenError> {
         let (dir, model) = (other.dir.clone(), model.dir.clone());
         Err(OpenError::OtherNetwork { dir, model, what, found, wanted })
     };
-    let onnx = |manifest: &Manifest| manifest.files.get(MODEL_FILE).cloned().unwrap_or_default();
-    if onnx(found) != onnx(wanted) {
-        return differs("sha256 of model.onnx", onnx(found), onnx(wanted));
+    if found.model_sha256() != wanted.model_sha256() {
+        return differs("sha256 of model.onnx", found.model_sha256().into(), wanted.model_sha256().into());
     }
     if found.classes.len() != wanted.classes.len() {
         return differs("number of classes", found.classes.len().to_string(), wanted.classes.len().to_string());

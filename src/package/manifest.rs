@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{PackageError, check_manifest};
+use super::{MODEL_FILE, PackageError, check_manifest};
 use crate::decode::DecodeConfig;
 use crate::view::ViewConfig;
 
@@ -151,6 +151,11 @@ impl Manifest {
         let manifest: Self = toml::from_str(&text).map_err(malformed)?;
         check_manifest(path, &manifest)?;
         Ok(manifest)
+    }
+
+    /// sha256 of `model.onnx`, lower-case hex; empty in a manifest that has not been written with its files.
+    pub fn model_sha256(&self) -> &str {
+        self.files.get(MODEL_FILE).map_or("", String::as_str)
     }
 
     /// K: the number of classes.

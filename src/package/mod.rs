@@ -69,6 +69,9 @@ impl Package {
         let path = dir.join(MANIFEST_FILE);
         let bytes = read(&path)?;
         let manifest = Manifest::parse(&path, &bytes)?;
+        for read_later in [MODEL_FILE, GOLDEN_FILE] {
+            listed(dir, &manifest, read_later)?;
+        }
         Ok(Self {
             calibration: Calibration::parse(&read_verified(dir, &manifest, CALIBRATION_FILE)?, &manifest)?,
             id: sha256_hex(&bytes),
@@ -125,11 +128,14 @@ fn read(path: &Path) -> Result<Vec<u8>, PackageError> {
     fs::read(path).map_err(|source| PackageError::Read { path: path.into(), source })
 }
 
+/// The sha256 that the manifest vouches for.
+fn listed<'m>(dir: &Path, manifest: &'m Manifest, file: &str) -> Result<&'m String, PackageError> {
+    let missing = || PackageError::NotListed { path: dir.join(MANIFEST_FILE), file: file.into() };
+    manifest.files.get(file).ok_or_else(missing)
+}
+
 fn read_verified(dir: &Path, manifest: &Manifest, file: &str) -> Result<Vec<u8>, PackageError> {
-    let wanted = manifest
-        .files
-        .get(file)
-        .ok_or_else(|| PackageError::NotListed { path: dir.join(MANIFEST_FILE), file: file.into() })?;
+    let wanted = listed(dir, manifest, file)?;
     let path = dir.join(file);
     let bytes = read(&path)?;
     let found = sha256_hex(&bytes);
