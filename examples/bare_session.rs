@@ -10,13 +10,14 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
+use oodwatch::infer::LIBRARY_VARIABLE;
 use ort::session::Session;
 use ort::value::{Tensor, ValueType};
 
 fn main() -> Result<()> {
     let started = Instant::now();
     let path = std::env::args().nth(1).context("usage: bare_session NETWORK.onnx")?;
-    let library = std::env::var("ORT_DYLIB_PATH").unwrap_or_else(|_| "libonnxruntime.so".into());
+    let library = std::env::var(LIBRARY_VARIABLE).unwrap_or_else(|_| "libonnxruntime.so".into());
     let environment = ort::init_from(&library)?.build()?;
     tell("library loaded", started)?;
     // A builder's error holds the builder, which anyhow cannot hand to other threads.

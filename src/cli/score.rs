@@ -57,7 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if scores.is_empty() {
         scores.push(Criterion::default());
     }
-    let package = Package::open(&arguments.model)?;
+    let package = Package::begin(&arguments.model)?;
     let model =
         ModelConfig { execution_providers: vec![arguments.execution_provider], ..ModelConfig::new(&arguments.model) };
     let pipeline = open::open(&package, &model, &Criterion::all_scores(&scores))?.pipeline;

@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// All scores that the package is calibrated for, on the provider that was asked for and no other.
 fn test_here(model: PathBuf, execution_provider: ExecutionProvider) -> anyhow::Result<()> {
-    let package = Package::open(&model)?;
+    let package = Package::begin(&model)?;
     let scores: Vec<ScoreName> = package.calibration.scores.keys().copied().collect();
     let config = ModelConfig { execution_providers: vec![execution_provider], ..ModelConfig::new(&model) };
     let opened = open::open(&package, &config, &scores)?;

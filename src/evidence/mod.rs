@@ -111,7 +111,7 @@ pub fn gather(request: &Request<'_>, tick: &dyn Fn(&str)) -> Result<Evidence, Ev
     let Request { config, config_path, camera, .. } = *request;
     tick("self-test");
     let dir = camera.calibration.as_ref().unwrap_or(&config.model.package);
-    let package = Package::open(dir).map_err(OpenError::from)?;
+    let package = Package::begin(dir).map_err(OpenError::from)?;
     let opened = match open_cameras(config) {
         Ok(opened) => opened,
         Err(error) => {

@@ -3,7 +3,7 @@
 //! A package is opened and proved by its golden vectors once, and its fitted scores are held in memory once, however many
 //! cameras it judges.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{OpenError, Opened, judge, open_for};
@@ -12,6 +12,7 @@ use crate::config::{CameraConfig, Config};
 use crate::infer::{ExecutionProvider, Precision};
 use crate::package::{Golden, Package};
 use crate::pipeline::{FittedScores, Lens, Pipeline, PipelineError};
+use crate::score::ScoreName;
 use crate::self_test::{self, SelfTest};
 use crate::view::ViewConfig;
 
@@ -103,8 +104,7 @@ impl OpenedCameras {
 /// pictures with another mask.
 pub fn open_cameras(config: &Config) -> Result<OpenedCameras, OpenError> {
     let scores = config.score.name.scores();
-    let mut model = Package::begin(&config.model.package)?;
-    model.keep_for(scores);
+    let model = begin(&config.model.package, scores)?;
     let named = open_named(config, &model)?;
     let (used, places) = packages_in_use(config, &model, &named);
     for (camera, place) in config.camera.iter().zip(&places) {
@@ -127,13 +127,19 @@ pub fn open_cameras(config: &Config) -> Result<OpenedCameras, OpenError> {
     Ok(OpenedCameras { calibrations, pipeline, model, places })
 }
 
+/// A package with what these scores read of its calibration.
+fn begin(dir: &Path, scores: &[ScoreName]) -> Result<Package, OpenError> {
+    let mut package = Package::begin(dir)?;
+    package.keep_for(scores);
+    Ok(package)
+}
+
 /// The packages that cameras name beside `[model] package`, each once.
 fn open_named(config: &Config, model: &Package) -> Result<Vec<Package>, OpenError> {
     let mut named: Vec<Package> = Vec::new();
     for dir in config.camera.iter().filter_map(|camera| camera.calibration.as_ref()) {
         if named.iter().all(|package| package.dir != *dir) {
-            let mut package = Package::begin(dir)?;
-            package.keep_for(config.score.name.scores());
+            let package = begin(dir, config.score.name.scores())?;
             check_network(model, &package)?;
             named.push(package);
         }

@@ -60,12 +60,12 @@ impl Package {
         Ok(package)
     }
 
-    /// Opens the package in `dir` for somebody who goes on to read its network and its golden vectors, and is told then
-    /// what is wrong with those.
+    /// Opens the package in `dir` for somebody who puts it to work next ([`crate::open`]), reads its network and its golden vectors by
+    /// that, and is told then what is wrong with those.
     ///
     /// # Errors
     /// As [`Self::open`], of the manifest and the calibration.
-    pub(crate) fn begin(dir: &Path) -> Result<Self, PackageError> {
+    pub fn begin(dir: &Path) -> Result<Self, PackageError> {
         let path = dir.join(MANIFEST_FILE);
         let bytes = read(&path)?;
         let manifest = Manifest::parse(&path, &bytes)?;

@@ -114,7 +114,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn stages(arguments: &Arguments, model: &Path) -> anyhow::Result<()> {
-    let package = Package::open(model)?;
+    let package = Package::begin(model)?;
     let model = arguments.model_config(model);
     let criterion = Criterion::default();
     let pipeline = open::open(&package, &model, criterion.scores())?.pipeline;

@@ -1,5 +1,5 @@
 //! `oodwatch bench --scores`: what each score costs per frame, and how much fitted state a package keeps for it, at a small and a large size;
-//! and how fast one core gets at memory, which is what the large size takes most.
+//! and how fast one core gets at memory, to hold the large size against.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

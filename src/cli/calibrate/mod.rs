@@ -134,7 +134,7 @@ fn order(text: &str) -> Result<Order, String> {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let target = Target { rate: arguments.false_alarm_rate, confidence: arguments.confidence }.check()?;
     package::check_place(&arguments.out, arguments.force)?;
-    let package = Package::open(&arguments.model)?;
+    let package = Package::begin(&arguments.model)?;
     let wanted = wanted(arguments, &package, target)?;
     if arguments.keep_fit && package.calibration.fitted.origin == wanted.origin {
         log::warn!(

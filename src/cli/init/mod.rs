@@ -108,7 +108,7 @@ fn check_place(arguments: &Arguments) -> anyhow::Result<()> {
 
 /// Whether the package opens on this machine: to be known before somebody drives around for it.
 fn check_package(arguments: &Arguments) -> anyhow::Result<()> {
-    let package = Package::open(&arguments.model)?;
+    let package = Package::begin(&arguments.model)?;
     let providers = vec![arguments.execution_provider];
     let model = ModelConfig { execution_providers: providers, ..ModelConfig::new(&arguments.model) };
     // Scores that need a fit get theirs from the footage.
