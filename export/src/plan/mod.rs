@@ -9,11 +9,12 @@ mod mobile;
 mod resnet;
 
 /// Every architecture that there is a plan of.
-pub const ARCHITECTURES: [&str; 9] = [
+pub const ARCHITECTURES: [&str; 10] = [
     "resnet20",
     "resnet32",
     "resnet44",
     "resnet56",
+    "resnet18_32x32",
     "resnet18",
     "resnet34",
     "resnet50",
@@ -162,7 +163,7 @@ impl Plan {
     pub fn of(arch: &str) -> Result<Self, UnknownArchitecture> {
         let plan = match arch {
             "resnet20" | "resnet32" | "resnet44" | "resnet56" => cifar_resnet::plan(arch),
-            "resnet18" | "resnet34" | "resnet50" => resnet::plan(arch),
+            "resnet18_32x32" | "resnet18" | "resnet34" | "resnet50" => resnet::plan(arch),
             "mobilenet_v2" => Some(mobile::mobilenet_v2()),
             "efficientnet_lite0" => Some(mobile::efficientnet_lite0()),
             _ => None,

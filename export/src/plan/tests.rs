@@ -47,3 +47,17 @@ fn every_layer_takes_what_the_one_before_it_gives() {
         assert_eq!(channels, plan.features, "{arch}");
     }
 }
+
+#[test]
+fn the_resnet_for_32_pixels_differs_by_its_stem_and_the_names_of_its_shortcuts() {
+    let (small, large) = (Plan::of("resnet18_32x32").unwrap(), Plan::of("resnet18").unwrap());
+    assert!(!small.layers.iter().any(|layer| matches!(layer, Layer::MaxPool { .. })));
+    let renamed = |conv: &Conv| {
+        let [conv_name, bn] = [&conv.conv, &conv.bn].map(|name| name.replace("shortcut", "downsample"));
+        Conv { conv: conv_name, bn, ..conv.clone() }
+    };
+    let mut expected: Vec<Conv> = large.convs().cloned().collect();
+    expected[0].window = Window::centred(3, 1);
+    assert_eq!(small.convs().map(renamed).collect::<Vec<_>>(), expected);
+    assert!(small.convs().any(|conv| conv.conv == "layer2.0.shortcut.0" && conv.bn == "layer2.0.shortcut.1"));
+}
