@@ -2,11 +2,15 @@
 """One step of training beside the same step in PyTorch: forward, loss, backward, SGD; with the background term and without.
 
 Run anywhere: python3 benches/peers/train_step.py [--ours PROGRAM] [--pairs N] [--threads N]
+With a GPU:   python3 benches/peers/train_step.py --device cuda [--precision bf16] resnet18_32x32
 
 Makes its own virtual environment under target/peers (0.6 GB to download; CUDA's libraries, 4 GB more, are replaced by empty ones, so that
 PyTorch runs on the processor alone) and builds oodwatch-export, unless --ours names it. Both programs take turns on the same
-networks: ResNet-20 at 32 pixels, EfficientNet-Lite0 at 224. Both use NHWC strides. A ratio is our pictures per second by PyTorch's, the
+networks: ResNet-20 at 32 pixels, EfficientNet-Lite0 at 224; ResNet-18 at 32 pixels if asked for. Both use NHWC strides. A ratio is our pictures per second by PyTorch's, the
 median over pairs, with a 95 % lower bound by the sign test.
+
+On CUDA the python3 that runs this has to have torch 2.11.0 for CUDA and torchvision, and oodwatch-export takes its libraries. There
+`--precision bf16` is autocast to bfloat16 in PyTorch.
 """
 import argparse
 import ctypes
@@ -28,7 +32,8 @@ WANTED = [
     "filelock==4.3.1", "fsspec==2026.9.0", "numpy==2.4.6", "setuptools==65.5.0",
 ]
 # Side of a picture in pixels, pictures per step.
-NETWORKS = {"resnet20": (32, 128), "efficientnet_lite0": (224, 8)}
+NETWORKS = {"resnet20": (32, 128), "efficientnet_lite0": (224, 8), "resnet18_32x32": (32, 128)}
+BY_DEFAULT = ["resnet20", "efficientnet_lite0"]
 # A rate at which weights stay finite on noise.
 LAMBDA, LOWEST, RATE, MOMENTUM, WEIGHT_DECAY = 0.3, 0.3, 1e-4, 0.9, 5e-4
 
@@ -131,23 +136,37 @@ def lite0(torch):
     return Trunk(), model._fc
 
 
+def resnet18_32x32(torch):
+    """torchvision's, with the stem for small pictures."""
+    from torchvision.models import resnet18
+
+    model = resnet18(num_classes=10)
+    model.conv1 = torch.nn.Conv2d(3, 64, 3, 1, 1, bias=False)
+    stages = [model.layer1, model.layer2, model.layer3, model.layer4]
+    return torch.nn.Sequential(model.conv1, model.bn1, model.relu, *stages), model.fc
+
+
 class Theirs:
     """The step as one writes it in PyTorch."""
 
-    def __init__(self, torch, name):
+    def __init__(self, torch, name, device, precision):
         side, count = NETWORKS[name]
-        self.torch = torch
-        self.trunk, self.head = {"resnet20": resnet20, "efficientnet_lite0": lite0}[name](torch)
-        self.trunk.to(memory_format=torch.channels_last)
-        self.images = torch.randn(count, 3, side, side).to(memory_format=torch.channels_last)
-        self.targets = torch.randint(10, (count,))
+        self.torch, self.device, self.precision = torch, device, precision
+        self.trunk, self.head = {"resnet20": resnet20, "efficientnet_lite0": lite0, "resnet18_32x32": resnet18_32x32}[name](torch)
+        self.trunk.to(device, memory_format=torch.channels_last)
+        self.head.to(device)
+        self.images = torch.randn(count, 3, side, side).to(device, memory_format=torch.channels_last)
+        self.targets = torch.randint(10, (count,)).to(device)
         parameters = {*self.trunk.parameters(), *self.head.parameters()}
         settings = {"momentum": MOMENTUM, "weight_decay": WEIGHT_DECAY, "nesterov": True}
         self.sgd = torch.optim.SGD(parameters, RATE, **settings)
 
     def seconds(self, terms: bool) -> float:
+        self.finish_work()
         started = time.perf_counter()
-        map_ = self.trunk(self.images)
+        with self.torch.autocast(self.device, dtype=self.torch.bfloat16, enabled=self.precision == "bf16"):
+            map_ = self.trunk(self.images)
+        map_ = map_.float()
         logits = self.head(map_.mean((2, 3)))
         loss = self.torch.nn.functional.cross_entropy(logits, self.targets)
         if terms:
@@ -156,7 +175,12 @@ class Theirs:
         self.sgd.zero_grad()
         loss.backward()
         self.sgd.step()
+        self.finish_work()
         return time.perf_counter() - started
+
+    def finish_work(self):
+        if self.device == "cuda":
+            self.torch.cuda.synchronize()
 
     def background(self, map_):
         torch = self.torch
@@ -170,19 +194,22 @@ class Theirs:
 
 
 class Ours:
-    def __init__(self, program, name, threads, folder):
+    def __init__(self, program, name, arguments, folder, libraries):
         side, count = NETWORKS[name]
         config = Path(folder) / f"{name}.toml"
         config.write_text(
-            f'out = "none"\nseed = 1\nthreads = {threads}\nmodel = {{ arch = "{name}" }}\n'
+            f'out = "none"\nseed = 1\nthreads = {arguments.threads}\ndevice = "{arguments.device}"\n'
+            f'model = {{ arch = "{name}", precision = "{arguments.precision}" }}\n'
             f"schedule = {{ epochs = 1, batch_size = {count}, learning_rate = {RATE}, momentum = {MOMENTUM}, "
             f"weight_decay = {WEIGHT_DECAY} }}\n"
             f"loss = {{ background = {{ lambda = {LAMBDA}, rule = {{ lowest = {LOWEST} }} }} }}\n[data]\n"
             f'train = {{ folder = "none" }}\ntest = {{ folder = "none" }}\nheight = {side}\nwidth = {side}\n'
             "normalise = { mean = [0, 0, 0], std = [1, 1, 1] }\n"
         )
-        # Not PyTorch's own libraries: ours names libtorch by itself.
+        # Ours names libtorch by itself; PyTorch's own libraries are for CUDA.
         environment = {key: value for key, value in os.environ.items() if key not in ("LD_PRELOAD", "LD_LIBRARY_PATH")}
+        if arguments.device == "cuda":
+            environment["LD_LIBRARY_PATH"] = str(libraries)
         command = [program, "bench", "--config", config, "--serve"]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, bufsize=1, env=environment)
@@ -236,7 +263,9 @@ def main() -> None:
     parser.add_argument("--ours", type=Path, help="oodwatch-export, if it is built already")
     parser.add_argument("--pairs", type=int, default=25, help="steps of each kind and program")
     parser.add_argument("--threads", type=int, default=1, help="threads of each program")
-    parser.add_argument("networks", nargs="*", default=list(NETWORKS), help=", ".join(NETWORKS))
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu", help="on what both compute")
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="of the convolutions")
+    parser.add_argument("networks", nargs="*", default=BY_DEFAULT, help=", ".join(NETWORKS))
     arguments = parser.parse_args()
     import torch
 
@@ -245,9 +274,11 @@ def main() -> None:
     print(f"{'network':<19} {'step':<25} {'ours':>8} {'PyTorch':>8}   ratio (pictures per second; {arguments.pairs} pairs)")
     with tempfile.TemporaryDirectory() as folder:
         for name in arguments.networks:
-            compare(name, Ours(program, name, arguments.threads, folder), Theirs(torch, name), arguments.pairs)
+            ours = Ours(program, name, arguments, folder, Path(torch.__file__).parent / "lib")
+            compare(name, ours, Theirs(torch, name, arguments.device, arguments.precision), arguments.pairs)
 
 
 if __name__ == "__main__":
-    enter_environment()
+    if "cuda" not in sys.argv and "--device=cuda" not in sys.argv:
+        enter_environment()
     main()

@@ -6,6 +6,7 @@ mod quantize;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::cuda;
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 use log::LevelFilter;
@@ -169,21 +170,24 @@ impl Command {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Train { config, resume } => {
-                let folder = train(&TrainConfig::read(&config)?, resume)?;
+                let config = TrainConfig::read(&config)?;
+                cuda::load_for(config.device)?;
+                let folder = train(&config, resume)?;
                 log::info!("train: done, see {}", folder.display());
             }
             Self::Evaluate { config } => {
                 let config = EvaluateConfig::read(&config)?;
+                cuda::load_for(config.device)?;
                 print!("{}", evaluate::run(&config)?.markdown());
                 log::info!("evaluate: done, see {}", config.out.display());
             }
             Self::Ablate { config, final_look } => {
-                let config = AblateConfig::read(&config)?;
+                let config = read_grid(&config)?;
                 print!("{}", ablate::run(&config, final_look)?.markdown());
                 log::info!("ablate: done, see {}", config.out.display());
             }
             Self::Tune { config, accuracy_drop } => {
-                let config = AblateConfig::read(&config)?;
+                let config = read_grid(&config)?;
                 print!("{}", tune::run(&config, accuracy_drop)?.markdown());
                 log::info!("tune: done, see {}", tune::folder(&config).display());
             }
@@ -193,6 +197,7 @@ impl Command {
             }
             Self::Bench { config, pairs, fresh, serve } => {
                 let mut config = TrainConfig::read(&config)?;
+                cuda::load_for(config.device)?;
                 if fresh {
                     config.model = ModelConfig { start: None, start_head: StartHead::Same, ..config.model };
                 }
@@ -239,6 +244,13 @@ impl Export {
         );
         Ok(())
     }
+}
+
+/// The config of a grid, with what the device of its base needs.
+fn read_grid(path: &Path) -> anyhow::Result<AblateConfig> {
+    let config = AblateConfig::read(path)?;
+    cuda::load_for(TrainConfig::read(&config.base)?.device)?;
+    Ok(config)
 }
 
 /// One folder, or CIFAR files; nothing of no paths.

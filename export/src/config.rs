@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Augment, DataSource, Normalise};
+use crate::device::Device;
 use crate::loss::LossConfig;
 use crate::model::{Precision, StartHead};
 
@@ -19,6 +20,9 @@ pub struct TrainConfig {
     /// CPU threads. Runs are bit-equal for equal numbers of threads.
     #[serde(default = "one")]
     pub threads: i32,
+    /// On what the steps are computed.
+    #[serde(default, skip_serializing_if = "Device::is_cpu")]
+    pub device: Device,
     /// The network.
     pub model: ModelConfig,
     /// Pictures.

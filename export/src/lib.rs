@@ -2,7 +2,7 @@
 //! model packages for the `oodwatch` runtime.
 //!
 //! The way of a network: [`config`] names the pictures, [`data`] reads them and cuts batches,
-//! [`plan`] says what a network is made of and [`model`] runs it, filled with [`weights`] of others or fresh ones, [`loss`] and [`optim`]
+//! [`plan`] says what a network is made of and [`model`] runs it on a [`device`], filled with [`weights`] of others or fresh ones, [`loss`] and [`optim`]
 //! move its weights, [`train`] does so over epochs and leaves a [`checkpoint`]. A [`trained`] network
 //! is measured by [`evaluate`] on [`pictures`] and written as a [`package`] whose network [`onnx`]
 //! describes. [`ablate`] trains and measures a grid of them and compares each with its control, [`tune`]
@@ -17,6 +17,7 @@ pub mod checkpoint;
 pub mod compare;
 pub mod config;
 pub mod data;
+pub mod device;
 pub mod evaluate;
 mod files;
 mod fitting;

@@ -4,6 +4,7 @@
 
 mod allocator;
 mod cli;
+mod cuda;
 
 use std::process::ExitCode;
 

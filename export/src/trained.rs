@@ -101,11 +101,12 @@ impl Trained {
         Ok(Head { weight: Array2::from_shape_vec(shape, weight)?, bias: Array1::from(bias) })
     }
 
-    /// Runs a prepared batch [N, 3, H, W] through libtorch.
+    /// Runs a prepared batch [N, 3, H, W] through libtorch, where the network lies; there lies what comes out.
     pub fn forward(&self, batch: ArrayView4<'_, f32>) -> Forward {
         let shape: Vec<i64> = batch.shape().iter().map(|&d| d as i64).collect();
         let contiguous = batch.as_standard_layout();
-        let x = Tensor::from_slice(contiguous.as_slice().unwrap_or_default()).reshape(shape);
+        let x =
+            Tensor::from_slice(contiguous.as_slice().unwrap_or_default()).reshape(shape).to_device(self.net.device());
         no_grad(|| self.net.forward(&x, false))
     }
 

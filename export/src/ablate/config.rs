@@ -125,6 +125,7 @@ impl AblateConfig {
             out: self.out.clone(),
             half,
             threads: base.threads,
+            device: base.device,
             batch_size: self.batch_size,
             background: Some(self.background),
             id: base.data.test.clone(),

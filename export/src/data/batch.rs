@@ -6,7 +6,7 @@
 use rand::{Rng, RngCore, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use tch::Tensor;
+use tch::{Device, Tensor};
 
 use super::Dataset;
 
@@ -43,6 +43,13 @@ pub struct Batch {
     pub images: Tensor,
     /// Classes, [N], int64.
     pub targets: Tensor,
+}
+
+impl Batch {
+    /// The same batch on `device`.
+    pub fn to_device(self, device: Device) -> Self {
+        Self { images: self.images.to_device(device), targets: self.targets.to_device(device) }
+    }
 }
 
 /// Cuts batches out of a data set.

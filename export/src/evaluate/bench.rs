@@ -49,7 +49,8 @@ impl<'a> Bench<'a> {
     /// # Errors
     /// Weights or pictures that cannot be read, or do not belong together.
     pub(crate) fn open(config: &'a EvaluateConfig, network: &'a NetworkConfig) -> Result<Self, EvaluateError> {
-        let trained = Trained::open(&network.checkpoint)?;
+        let mut trained = Trained::open(&network.checkpoint)?;
+        trained.net.move_to(config.device.ready()?);
         let [_, height, width] = trained.input.chw();
         let id = Set::half(config, "id", Pictures::labelled(&config.id, height, width)?)?;
         check_classes(network, &trained, &id)?;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::EvaluateError;
 use crate::config::read_toml;
 use crate::data::DataSource;
+use crate::device::Device;
 use crate::loss::BackgroundRule;
 use crate::pictures::Half;
 
@@ -24,6 +25,9 @@ pub struct EvaluateConfig {
     /// CPU threads.
     #[serde(default = "one")]
     pub threads: i32,
+    /// On what the networks run; scores are always computed on the processor.
+    #[serde(default, skip_serializing_if = "Device::is_cpu")]
+    pub device: Device,
     /// Pictures per batch.
     #[serde(default = "batch_size")]
     pub batch_size: usize,

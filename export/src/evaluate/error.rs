@@ -8,6 +8,7 @@ use oodwatch::score::{ScoreError, ScoreName};
 use thiserror::Error;
 
 use crate::config::ConfigError;
+use crate::device::NoCuda;
 use crate::pictures::PictureError;
 use crate::trained::TrainedError;
 
@@ -27,6 +28,9 @@ pub enum EvaluateError {
         /// What it may hold.
         wanted: &'static str,
     },
+    /// CUDA was asked for and is not there.
+    #[error("evaluate: {0}")]
+    Device(#[from] NoCuda),
     /// A checkpoint cannot be used.
     #[error(transparent)]
     Trained(#[from] TrainedError),

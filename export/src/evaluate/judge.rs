@@ -116,7 +116,7 @@ impl Judged {
 impl NormSums {
     fn take_in(&mut self, trained: &Trained, forward: &Forward, labels: &[usize], rule: BackgroundRule) {
         let targets: Vec<i64> = labels.iter().map(|&label| label as i64).collect();
-        let targets = Tensor::from_slice(&targets);
+        let targets = Tensor::from_slice(&targets).to_device(trained.net.device());
         let (weight, bias) = (trained.net.head_weight(), trained.net.head_bias());
         let term = BackgroundConfig::plain(1.0, rule);
         let term = no_grad(|| background_loss(&forward.feature_map, weight, bias, &targets, &term));

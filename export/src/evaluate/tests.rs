@@ -6,6 +6,7 @@ use super::*;
 use oodwatch::score::{Parameters, ScoreName};
 
 use crate::data::DataSource;
+use crate::device::Device;
 use crate::loss::BackgroundRule;
 use crate::pictures::Half;
 use crate::trained::fixture::{write_checkpoint, write_pictures};
@@ -18,6 +19,7 @@ fn config(folder: &Path) -> EvaluateConfig {
         out: folder.join("result"),
         half: Half::Validation,
         threads: 1,
+        device: Device::Cpu,
         batch_size: 7,
         background: Some(BackgroundRule::Lowest(0.25)),
         id: write_pictures(folder, 40, 4),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use rand_distr::ChiSquaredError;
-use tch::{TchError, Tensor, no_grad};
+use tch::{Device, TchError, Tensor, no_grad};
 
 use super::{LossConfig, VirtualOutliers, attention_transfer_loss, background_loss, logit_norm_loss};
 use crate::config::{ModelConfig, TrainConfig};
@@ -74,7 +74,7 @@ impl Objective {
             .virtual_outliers
             .map(|term| VirtualOutliers::new(term, net, config.seed, schedule.momentum, schedule.weight_decay));
         let teacher = match &loss.attention_transfer {
-            Some(term) => Some(teacher(config, term.teacher.as_ref(), classes)?),
+            Some(term) => Some(teacher(config, term.teacher.as_ref(), (net.device(), classes))?),
             None => None,
         };
         Ok(Self { config: loss, virtual_outliers, teacher })
@@ -158,12 +158,17 @@ impl Objective {
 }
 
 /// The frozen network: `weights`, else those that the run starts from, else the run's own fresh ones.
-fn teacher(config: &TrainConfig, weights: Option<&PathBuf>, classes: usize) -> Result<Net, StartError> {
+fn teacher(
+    config: &TrainConfig,
+    weights: Option<&PathBuf>,
+    (device, classes): (Device, usize),
+) -> Result<Net, StartError> {
     let mut model = config.model.clone();
     if let Some(path) = weights {
         model = ModelConfig { start: Some(path.clone()), start_head: StartHead::Same, ..model };
     }
-    let net = fresh(&model, classes, config.seed)?;
+    let mut net = fresh(&model, classes, config.seed)?;
+    net.move_to(device);
     fill(&model, &net)?;
     Ok(net)
 }

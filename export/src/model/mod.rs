@@ -17,16 +17,17 @@ use tch::Tensor;
 
 use crate::plan::UnknownArchitecture;
 
-/// Precision of the convolutions while training. Weights, activations between the convolutions, batch norm,
-/// head and losses stay in FP32.
+/// Precision of the convolutions while training. Weights, statistics of batch norms, head and losses stay in FP32; so do
+/// the activations between the convolutions, but for CUDA, where they stay as the convolutions give them, as in PyTorch's
+/// autocast.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// 32-bit floats throughout.
+    /// 32-bit floats throughout; CUDA rounds the factors in convolutions to TF32, unless NVIDIA_TF32_OVERRIDE=0 is set.
     #[default]
     Fp32,
-    /// Convolutions in bfloat16. Faster only where the processor has instructions for it (AMX, AVX512-BF16);
-    /// many times slower elsewhere.
+    /// Convolutions in bfloat16, which needs no scaled loss as halves do. Faster on CUDA, and where the processor has
+    /// instructions for it (AMX, AVX512-BF16); many times slower elsewhere.
     Bf16,
 }
 

@@ -1,6 +1,6 @@
 //! Runs a [`Plan`] in libtorch.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::{ModelError, ParamStore, Precision, Role, channels_last};
 use crate::plan::{Activation, BatchNorm, Conv, Layer, Plan, Residual, Skip, Window};
@@ -64,9 +64,20 @@ impl Net {
                 Layer::Residual(block) => pass.residual(block, &x),
             };
         }
+        let x = x.to_kind(Kind::Float);
         let features = x.mean_dim([2i64, 3].as_slice(), false, Kind::Float);
         let logits = features.linear(self.head_weight(), Some(self.head_bias()));
         Forward { feature_map: x, features, logits }
+    }
+
+    /// Moves the network to `device`; an optimiser that was made for it before is of no use any more.
+    pub fn move_to(&mut self, device: Device) {
+        self.params.move_to(device);
+    }
+
+    /// Where its weights lie, and its input has to.
+    pub fn device(&self) -> Device {
+        self.head_bias().device()
     }
 
     /// Wc, [K, C].
@@ -109,8 +120,10 @@ impl Pass<'_> {
             conv.groups as i64,
         );
         let BatchNorm { eps, momentum } = self.net.plan.batch_norm;
-        let x = x.to_kind(Kind::Float);
-        let x = x.batch_norm(Some(weight), Some(bias), Some(mean), Some(var), self.train, momentum, eps, false);
+        // CUDA's batch norms take and give what autocast leaves them, and compute in FP32 inside.
+        let on_cuda = x.device().is_cuda();
+        let x = if on_cuda { x } else { x.to_kind(Kind::Float) };
+        let x = x.batch_norm(Some(weight), Some(bias), Some(mean), Some(var), self.train, momentum, eps, on_cuda);
         activated(conv.activation, x)
     }
 

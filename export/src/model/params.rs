@@ -1,6 +1,6 @@
 //! Weights in a fixed order, so that sums over them and files made of them never depend on a hash map.
 
-use tch::{Kind, Tensor, no_grad};
+use tch::{Device, Kind, Tensor, no_grad};
 
 use super::{ModelError, channels_last};
 
@@ -26,6 +26,13 @@ impl ParamStore {
         let value = value.detach().set_requires_grad(role == Role::Trainable);
         self.entries.push((name.into(), role, value));
         self.entries.len() - 1
+    }
+
+    /// Moves every tensor to `device`, strides and all.
+    pub(crate) fn move_to(&mut self, device: Device) {
+        for (_, role, value) in &mut self.entries {
+            *value = value.detach().to_device(device).set_requires_grad(*role == Role::Trainable);
+        }
     }
 
     /// The tensor at a position that [`add`](Self::add) returned.

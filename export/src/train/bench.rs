@@ -66,7 +66,8 @@ impl Bench {
             [config.schedule.batch_size, config.data.height, config.data.width].map(|extent| extent as i64);
         let images = Tensor::randn([count, height, width, 3], tch::kind::FLOAT_CPU).permute([0, 3, 1, 2]);
         let targets = Tensor::randint(classes as i64, [count], (Kind::Int64, tch::Device::Cpu));
-        let mut bench = Self { with_terms, without, batch: Batch { images, targets } };
+        let batch = Batch { images, targets }.to_device(without.net.device());
+        let mut bench = Self { with_terms, without, batch };
         for terms in [true, false] {
             bench.seconds(terms, WARM_UP)?;
         }
@@ -79,12 +80,14 @@ impl Bench {
     /// A term that cannot be computed.
     pub fn seconds(&mut self, terms: bool, steps: usize) -> Result<f64, TrainError> {
         let learner = if terms { &mut self.with_terms } else { &mut self.without };
+        finish_work(learner.net.device());
         let started = Instant::now();
         for at in 0..steps {
             // The last step of a run: every term has its full weight.
             let moment = Moment { epoch: usize::MAX, step: at, steps: 1 };
             step(learner, &self.batch, moment, RATE).map(drop)?;
         }
+        finish_work(learner.net.device());
         Ok(started.elapsed().as_secs_f64() / steps as f64)
     }
 
@@ -164,6 +167,13 @@ impl std::fmt::Display for Timed {
             f,
             "cost of the terms: {median:.1} % (median of pairs; 95 %: at least {at_least:.1}, at most {at_most:.1})"
         )
+    }
+}
+
+/// CUDA goes on by itself after a call has returned.
+fn finish_work(device: tch::Device) {
+    if let tch::Device::Cuda(index) = device {
+        tch::Cuda::synchronize(index as i64);
     }
 }
 

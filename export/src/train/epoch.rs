@@ -80,7 +80,7 @@ pub(super) fn train_epoch(
     let mut sums = Sums::default();
     let mut rate = 0.0;
     for (i, indices) in order.chunks(schedule.batch_size).enumerate() {
-        let batch = batcher.augmented(indices, config.augment, &mut rng);
+        let batch = batcher.augmented(indices, config.augment, &mut rng).to_device(learner.net.device());
         let at = Moment { epoch, step: (epoch - 1) * steps + i, steps: schedule.epochs * steps };
         rate = cosine_rate(schedule.learning_rate, at.step, warmup, at.steps);
         let (logits, parts) = step(learner, &batch, at, rate)?;
@@ -163,7 +163,7 @@ pub fn accuracy(net: &Net, batcher: &Batcher<'_>, indices: &[usize]) -> f64 {
 /// How many of the pictures at `indices` the network classifies as labelled.
 pub(super) fn hits(net: &Net, batcher: &Batcher<'_>, indices: &[usize]) -> f64 {
     let of_chunk = |chunk: &[usize]| {
-        let batch = batcher.plain(chunk);
+        let batch = batcher.plain(chunk).to_device(net.device());
         correct(&no_grad(|| net.forward(&batch.images, false)).logits, &batch.targets)
     };
     indices.chunks(batcher.at_once(EVALUATION_BATCH)).map(of_chunk).sum()

@@ -13,6 +13,7 @@ use super::{EpochError, LogError, draw_curves};
 use crate::checkpoint::CheckpointError;
 use crate::config::TrainConfig;
 use crate::data::{Batcher, DataError, Dataset};
+use crate::device::NoCuda;
 use crate::files::write_whole;
 use crate::loss::LossError;
 use crate::model::{ModelError, Net, Precision, StartError};
@@ -34,6 +35,9 @@ const CURVES: &str = "curves.png";
 /// What stops a run.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
+    /// CUDA was asked for and is not there.
+    #[error("train: {0}")]
+    Device(#[from] NoCuda),
     /// Reading pictures.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -130,6 +134,13 @@ pub fn train(config: &TrainConfig, resume: bool) -> Result<PathBuf, TrainError> 
             100.0 * row.validation_accuracy
         ));
         log::info!("{}", json!(row));
+        if epoch > 1 && is_guessing(row.validation_accuracy, classes.len()) {
+            log::warn!(
+                "train: after epoch {epoch} {:.1} % of the validation pictures are right, no more than by guessing; a smaller lambda, \
+                 a floor under the norms or a lower schedule.learning_rate may help",
+                100.0 * row.validation_accuracy
+            );
+        }
         append(&out.join(LOG), &row)?;
         rows.push(row);
         of_run(config, &classes, &learner, epoch).write(&out.join(CHECKPOINT))?;
@@ -169,6 +180,11 @@ fn check_test_classes(train: &Dataset, test: &Dataset, classes: usize) -> Result
     }
 }
 
+/// Whether a network of so many classes is about as often right as one that has learned nothing, or forgotten all.
+fn is_guessing(accuracy: f64, classes: usize) -> bool {
+    classes > 1 && accuracy < 1.2 / classes as f64
+}
+
 /// Writes the final weights and their accuracies, which are those of the network in FP32.
 fn finish(
     config: &TrainConfig,
@@ -203,4 +219,15 @@ fn progress(config: &TrainConfig, count: usize, done: usize) -> ProgressBar {
     bar.reset_eta();
     let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} steps, {elapsed} gone, {eta} to go  {msg}");
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_guessing;
+
+    #[test]
+    fn a_network_that_guesses_is_told_from_one_that_learns() {
+        assert!(is_guessing(0.1022, 10) && is_guessing(0.0, 10) && is_guessing(0.5, 2));
+        assert!(!is_guessing(0.4778, 10) && !is_guessing(0.65, 2) && !is_guessing(1.0, 1));
+    }
 }

@@ -20,7 +20,8 @@ const OBJECTIVE: &str = "objective.";
 
 /// A network with fresh weights, its optimiser at rest and its loss.
 pub(super) fn learner(config: &TrainConfig, classes: usize) -> Result<Learner, TrainError> {
-    let net = fresh(&config.model, classes, config.seed)?;
+    let mut net = fresh(&config.model, classes, config.seed)?;
+    net.move_to(config.device.ready()?);
     let sgd = Sgd::new(&net.params, config.schedule.momentum, config.schedule.weight_decay);
     let objective = Objective::new(config, &net, classes)?;
     Ok(Learner { net, sgd, objective })
@@ -49,12 +50,15 @@ pub(super) fn of_network(config: &TrainConfig, classes: &[String], net: &Net) ->
     for (name, shape, values) in net.params.export() {
         checkpoint.tensors.insert(name, (shape, values));
     }
-    let provenance = json!({
+    let mut provenance = json!({
         "loss": config.loss, "seed": config.seed, "schedule": config.schedule, "data": config.data.train,
         "train_limit": config.data.train_limit, "start": config.model.start, "start_head": config.model.start_head,
         "keep_statistics": config.model.keep_statistics, "precision": config.model.precision,
         "threads": config.threads,
     });
+    if !config.device.is_cpu() {
+        provenance["device"] = json!(config.device);
+    }
     let metadata = [
         ("arch", net.plan.arch.to_owned()),
         ("classes", json!(classes).to_string()),

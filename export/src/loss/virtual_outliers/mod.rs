@@ -81,6 +81,7 @@ impl VirtualOutliers {
         params.add("energy.weight", Role::Trainable, Tensor::ones([head[0]], tch::kind::FLOAT_CPU));
         params.add("logistic.weight", Role::Trainable, Tensor::zeros([1], tch::kind::FLOAT_CPU));
         params.add("logistic.bias", Role::Trainable, Tensor::zeros([1], tch::kind::FLOAT_CPU));
+        params.move_to(net.device());
         let sgd = Sgd::new(&params, momentum, weight_decay);
         let queue = Queue::new(head[0] as usize, config.queue, head[1] as usize);
         Self { config, seed, queue, params, sgd, active: false }
@@ -106,7 +107,7 @@ impl VirtualOutliers {
         rng.set_stream(at.step as u64);
         let gaussians = self.queue.gaussians(RIDGE);
         let outliers = least_likely(&gaussians, self.config.samples, self.config.select, &mut rng)?;
-        let outlier_logits = outliers.linear(net.head_weight(), Some(net.head_bias()));
+        let outlier_logits = outliers.to_device(net.device()).linear(net.head_weight(), Some(net.head_bias()));
         let [energy_weight, scale, shift] = [0, 1, 2].map(|i| self.params.at(i));
         Ok(Some(energy_classifier_loss(&out.logits, &outlier_logits, energy_weight, scale, shift)))
     }
