@@ -70,20 +70,25 @@ pub(super) fn read(rows: &mut [Pixels], lines: &[Lines], planes: &[&[u8]; 3], y:
             let row = lines.row(bytes, y);
             match row.get(wanted.clone()) {
                 Some(whole) => spread(whole, plane, pixels),
-                None => spread(&repeated(&row[wanted.start..], plane.phases.len())[..wanted.len()], plane, pixels),
+                None => {
+                    let mut whole = [0; 3 * COLUMNS];
+                    let whole = &mut whole[..wanted.len()];
+                    repeat(&row[wanted.start..], plane.phases.len(), whole);
+                    spread(whole, plane, pixels);
+                }
             }
         }
     }
 }
 
-/// Bytes, and behind them the last ones, repeated with their period.
-fn repeated(found: &[u8], period: usize) -> [u8; 3 * COLUMNS] {
-    let mut whole = [0; 3 * COLUMNS];
-    whole[..found.len()].copy_from_slice(found);
-    for place in found.len()..whole.len() {
-        whole[place] = whole[place - period];
+/// Fills `whole` with the bytes that were found, and behind them with the last ones, repeated with their period.
+fn repeat(found: &[u8], period: usize, whole: &mut [u8]) {
+    let (own, behind) = whole.split_at_mut(found.len());
+    own.copy_from_slice(found);
+    // From where they were found, not from the byte before, which has hardly been written.
+    for (byte, last) in behind.iter_mut().zip(found[found.len() - period..].iter().cycle()) {
+        *byte = *last;
     }
-    whole
 }
 
 vectorised! {
