@@ -6,7 +6,7 @@ use crate::checkpoint::CheckpointError;
 use crate::config::ConfigError;
 use crate::evaluate::EvaluateError;
 use crate::plot::PlotError;
-use crate::train::TrainError;
+use crate::train::{EpochError, TrainError};
 
 /// Why an ablation stopped. What was finished before is kept and not done again.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,14 @@ pub enum AblateError {
         /// Why.
         source: serde_json::Error,
     },
+    /// Networks that came to nothing, in a grid whose other rows are done.
+    #[error("ablate: of {of} runs {} came to nothing; the tables hold the others:{}", broken.len(), listed(broken))]
+    Broken {
+        /// Runs of the grid.
+        of: usize,
+        /// Row and seed, and what became of it.
+        broken: Vec<(String, String)>,
+    },
     /// The test half is asked for before every network is there.
     #[error("ablate: {run} is not trained yet; run once without --final, choose, and then look at the test half")]
     Untrained {
@@ -70,4 +78,26 @@ pub enum AblateError {
         /// The file that says which grid.
         path: PathBuf,
     },
+}
+
+impl AblateError {
+    /// What it says where it is about what one run's loss has made of its network, of which the other runs know nothing: numbers that are
+    /// none, or features that no score can be fitted to.
+    pub(super) fn of_one_network(&self) -> Option<String> {
+        match self {
+            Self::Train { source, .. } => match **source {
+                TrainError::Epoch(EpochError::NotFinite { .. }) => Some(source.to_string()),
+                _ => None,
+            },
+            Self::Evaluate(
+                error @ (EvaluateError::Fit(_) | EvaluateError::Score(_) | EvaluateError::Detection { .. }),
+            ) => Some(error.to_string()),
+            _ => None,
+        }
+    }
+}
+
+/// A line each.
+fn listed(broken: &[(String, String)]) -> String {
+    broken.iter().map(|(run, why)| format!("\n  {run}: {why}")).collect()
 }

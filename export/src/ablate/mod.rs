@@ -48,6 +48,9 @@ const FINAL: &str = "final";
 /// Which grid the look was for.
 const LOOK_FILE: &str = "grid.sha256";
 
+/// Row and seed of a run, and what became of it.
+type Broken = (String, String);
+
 /// A grid with everything that its runs need.
 struct Grid<'a> {
     config: &'a AblateConfig,
@@ -62,7 +65,8 @@ struct Grid<'a> {
 /// `final_look`, judges the test half of what is trained already.
 ///
 /// # Errors
-/// The first row that cannot be trained or judged; what was done before is kept. With `final_look`, a network that is
+/// A row that cannot be trained or judged; what was done before is kept. A network that came to nothing by its own loss does not keep the
+/// others from being done: they are, and then it is told. With `final_look`, a network that is
 /// missing, or an earlier look for another grid.
 pub fn run(config: &AblateConfig, final_look: bool) -> Result<Results, AblateError> {
     config.need_ood()?;
@@ -76,30 +80,39 @@ pub fn run(config: &AblateConfig, final_look: bool) -> Result<Results, AblateErr
     if final_look {
         grid.allow_look()?;
     }
-    let results = grid.work(final_look)?;
+    let (results, broken) = grid.work(final_look)?;
     grid.draw(&results)?;
-    Ok(results)
+    if broken.is_empty() { Ok(results) } else { Err(AblateError::Broken { of: grid.runs.len(), broken }) }
 }
 
 impl Grid<'_> {
-    /// All runs in order.
-    fn work(&self, final_look: bool) -> Result<Results, AblateError> {
+    /// All runs in order; and those whose network came to nothing.
+    fn work(&self, final_look: bool) -> Result<(Results, Vec<Broken>), AblateError> {
         tch::set_num_threads(self.base.threads);
         let start = self.start()?;
         let mut seeds: Vec<Vec<SeedResult>> = vec![Vec::new(); self.config.rows.len()];
         let mut pictures = start.as_ref().map(|judged| judged.pictures.clone()).unwrap_or_default();
         let start = start.map(|judged| judged.report);
         let mut results = self.results(start.clone(), &pictures, seeds.clone());
+        let mut broken = Vec::new();
         for (index, run) in self.runs.iter().enumerate() {
             let at = format!("ablate: {} of {}", index + 1, self.runs.len());
-            let judged = self.finished(run, &at, final_look)?;
+            let judged = match self.finished(run, &at, final_look) {
+                Ok(judged) => judged,
+                Err(error) => {
+                    let why = error.of_one_network().ok_or(error)?;
+                    log::error!("{at}: {}: {why}", run.name);
+                    broken.push((run.name.clone(), why));
+                    continue;
+                }
+            };
             pictures = judged.pictures;
             let folder = run.train.out.clone();
             seeds[run.row].push(SeedResult { seed: run.train.seed, folder, report: judged.report });
             results = self.results(start.clone(), &pictures, seeds.clone());
             self.write(&results)?;
         }
-        Ok(results)
+        Ok((results, broken))
     }
 
     /// What was found for a run, after training and judging it where that is not done.

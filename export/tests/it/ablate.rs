@@ -190,3 +190,19 @@ fn the_test_half_is_looked_at_once_and_for_a_trained_grid_only() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("another grid"));
     assert_eq!(std::fs::read_to_string(folder.path().join("grid/final/table.md")).unwrap(), table);
 }
+
+#[test]
+fn a_network_that_comes_to_nothing_is_told_of_when_the_others_are_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = &GRID[..GRID.find("[[row]]\nname = \"background").unwrap()];
+    let sets = &GRID[GRID.find("[[ood]]").unwrap()..];
+    let broken = "[[row]]\nname = \"far too fast\"\nlearning_rate = 1e30\n";
+    let other = "[[row]]\nname = \"slow\"\nlearning_rate = 1e-4\n";
+    let grid = prepare(folder.path(), &format!("{small}{broken}{other}{sets}").replace("[1, 2]", "[1]"));
+    let ended = export(folder.path(), "ablate", &grid).output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(!ended.status.success() && said.contains("of 3 runs 1 came to nothing"), "{said}");
+    assert!(said.contains("  far too fast, seed 1: train: the loss is NaN at epoch 1"), "{said}");
+    let table = std::fs::read_to_string(folder.path().join("grid/table.md")).unwrap();
+    assert!(table.contains("| slow | - | 1 |") && table.contains("| far too fast | - | 0 |"), "{table}");
+}
