@@ -15,6 +15,10 @@ const SMALL_HEAD: usize = 1 << 14;
 /// Columns that are added up together: so many streams the processor fetches ahead side by side.
 const AT_ONCE: usize = 8;
 
+/// Columns of a large head that are added up in f32, which takes half of the time, before they meet the sum of all others in f64: so few
+/// lose no more digits than the network's logits lack.
+const IN_F32: usize = 16;
+
 /// Wc by columns and b, with the memory of the products.
 pub(super) struct Product {
     /// Wc transposed [C, K].
@@ -27,8 +31,13 @@ pub(super) struct Product {
     weighted: Vec<f64>,
     /// `sum W[:, c]` over the columns read so far [K].
     plain: Vec<f64>,
-    /// Features in no level that are not 0, each with its number.
-    rest: Vec<(u32, f64)>,
+    /// What is to be added to them [K]; 0 in between.
+    few_weighted: Vec<f32>,
+    few_plain: Vec<f32>,
+    /// Features in no level that are not 0.
+    rest: Vec<u32>,
+    /// Columns of a small head, each with what it is multiplied with.
+    picked: Vec<(u32, f64)>,
     /// Logits of each rectifier [K].
     logits: Vec<Vec<f64>>,
 }
@@ -43,7 +52,10 @@ impl Product {
             all: head.weight.rows().into_iter().map(|row| row.iter().map(|w| f64::from(*w)).sum()).collect(),
             weighted: vec![0.0; classes],
             plain: vec![0.0; classes],
+            few_weighted: vec![0.0; classes],
+            few_plain: vec![0.0; classes],
             rest: Vec::with_capacity(features),
+            picked: Vec::with_capacity(features),
             logits: vec![vec![0.0; classes]; count],
         }
     }
@@ -65,7 +77,7 @@ impl Product {
         let counts = |level: usize| mixes.iter().flat_map(|mix| mix.terms).any(|term| of_level(&term, level));
         let read = levels.ascending().enumerate().filter(|(_, (level, _))| anew || counts(*level)).map(|(i, _)| i + 1);
         for (level, features) in levels.ascending().take(read.last().unwrap_or(0)) {
-            add_columns(&self.columns, features, outputs.features, &mut self.weighted, &mut self.plain);
+            self.add_level(features, outputs.features);
             for (logits, mix) in self.logits.iter_mut().zip(mixes) {
                 for term in mix.terms.iter().filter(|term| of_level(term, level)) {
                     add_both(logits, (term.product, &self.weighted), (term.columns, &self.plain));
@@ -78,6 +90,27 @@ impl Product {
             self.weighted.fill(0.0);
             self.add_rest(outputs, levels, mixes.iter().map(|mix| mix.rest));
         }
+    }
+
+    /// Adds the columns of a level to `weighted` and `plain`.
+    fn add_level(&mut self, level: &[u32], features: &[f32]) {
+        if self.is_small() {
+            self.add_in_f64(level, features);
+            self.picked.iter_mut().for_each(|(_, z)| *z = 1.0);
+            return add_rows(&self.columns, &self.picked, &mut self.plain);
+        }
+        for few in level.chunks(IN_F32) {
+            add_columns(&self.columns, few, features, &mut self.few_weighted, &mut self.few_plain);
+            move_over(&mut self.few_weighted, &mut self.weighted);
+            move_over(&mut self.few_plain, &mut self.plain);
+        }
+    }
+
+    /// Adds columns of a small head to `weighted`.
+    fn add_in_f64(&mut self, columns: &[u32], features: &[f32]) {
+        self.picked.clear();
+        self.picked.extend(columns.iter().map(|feature| (*feature, f64::from(features[*feature as usize]))));
+        add_rows(&self.columns, &self.picked, &mut self.weighted);
     }
 
     /// What needs no columns: `b + network (y - b) + all S`.
@@ -95,10 +128,18 @@ impl Product {
 
     /// Adds the columns in no level to `weighted`, and that to each rectifier's logits, each with its factor.
     fn add_rest(&mut self, outputs: &Outputs<'_>, levels: &Levels, factors: impl Iterator<Item = f64>) {
-        self.rest.clear();
-        let numbered = levels.rest().iter().map(|feature| (*feature, f64::from(outputs.features[*feature as usize])));
-        self.rest.extend(numbered.filter(|(_, z)| *z != 0.0));
-        add_rows(&self.columns, &self.rest, &mut self.weighted);
+        let mut rest = std::mem::take(&mut self.rest);
+        rest.clear();
+        rest.extend(levels.rest().iter().filter(|feature| outputs.features[**feature as usize] != 0.0));
+        if self.is_small() {
+            self.add_in_f64(&rest, outputs.features);
+        } else {
+            for few in rest.chunks(IN_F32) {
+                add_products(&self.columns, few, outputs.features, &mut self.few_weighted);
+                move_over(&mut self.few_weighted, &mut self.weighted);
+            }
+        }
+        self.rest = rest;
         for (logits, factor) in self.logits.iter_mut().zip(factors) {
             if factor != 0.0 {
                 add_both(logits, (factor, &self.weighted), (0.0, &self.plain));
@@ -119,21 +160,49 @@ vectorised! {
         }
     }
 
-    /// `weighted += sum W[:, c] z_c` and `plain += sum W[:, c]` over the `picked` columns, in f64.
+    /// `sums += few`, and `few` begins again.
+    fn move_over(few: &mut [f32], sums: &mut [f64]) -> () {
+        for (few, sum) in few.iter_mut().zip(sums) {
+            *sum += f64::from(*few);
+            *few = 0.0;
+        }
+    }
+
+    /// `weighted += sum W[:, c] z_c` and `plain += sum W[:, c]` over the `picked` columns.
     fn add_columns(
         columns: &[f32],
         picked: &[u32],
         features: &[f32],
-        weighted: &mut [f64],
-        plain: &mut [f64],
+        weighted: &mut [f32],
+        plain: &mut [f32],
     ) -> () {
-        let (blocks, rest) = picked.as_chunks::<AT_ONCE>();
-        for block in blocks {
-            add_block(columns, block, features, weighted, plain);
+        for few in picked.chunks(AT_ONCE) {
+            add_picked(columns, few, features, weighted, |sum, weight, z| z.mul_add(weight, sum));
+            add_picked(columns, few, features, plain, |sum, weight, _| sum + weight);
         }
-        for one in rest {
-            add_block(columns, &[*one], features, weighted, plain);
-        }
+    }
+
+    /// `weighted += sum W[:, c] z_c` over the `picked` columns.
+    fn add_products(columns: &[f32], picked: &[u32], features: &[f32], weighted: &mut [f32]) -> () {
+        add_picked(columns, picked, features, weighted, |sum, weight, z| z.mul_add(weight, sum));
+    }
+}
+
+/// Takes the picked columns into sums: `add` has a sum, a weight, and the column's feature.
+#[inline(always)]
+fn add_picked(
+    columns: &[f32],
+    picked: &[u32],
+    features: &[f32],
+    sums: &mut [f32],
+    add: impl Fn(f32, f32, f32) -> f32 + Copy,
+) {
+    let (blocks, rest) = picked.as_chunks::<AT_ONCE>();
+    for block in blocks {
+        add_block(columns, block, features, sums, add);
+    }
+    for one in rest {
+        add_block(columns, &[*one], features, sums, add);
     }
 }
 
@@ -142,39 +211,34 @@ fn add_block<const N: usize>(
     columns: &[f32],
     picked: &[u32; N],
     features: &[f32],
-    weighted: &mut [f64],
-    plain: &mut [f64],
+    sums: &mut [f32],
+    add: impl Fn(f32, f32, f32) -> f32,
 ) {
-    let classes = weighted.len();
-    let mut block: [(&[f32], f64); N] = [(&[], 0.0); N];
+    let classes = sums.len();
+    let mut block: [(&[f32], f32); N] = [(&[], 0.0); N];
     for (column, place) in block.iter_mut().zip(picked) {
         let start = (*place as usize).saturating_mul(classes);
         let (Some(found), Some(z)) = (columns.get(start..start.saturating_add(classes)), features.get(*place as usize))
         else {
             return;
         };
-        *column = (found, f64::from(*z));
+        *column = (found, *z);
     }
-    let chunks = weighted.as_chunks_mut::<16>().0.iter_mut().zip(plain.as_chunks_mut::<16>().0);
-    for (place, (weighted, plain)) in chunks.enumerate() {
-        // Copies, which no column can overlap: only then do the lanes become vectors.
-        let (mut products, mut sums) = (*weighted, *plain);
+    for (place, sums) in sums.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+        // A copy, which no column can overlap: only then do the lanes become vectors.
+        let mut lanes = *sums;
         for (column, z) in &block {
             let Some(column) = column.as_chunks::<16>().0.get(place) else { return };
             for lane in 0..16 {
-                let weight = f64::from(column[lane]);
-                products[lane] = z.mul_add(weight, products[lane]);
-                sums[lane] += weight;
+                lanes[lane] = add(lanes[lane], column[lane], *z);
             }
         }
-        (*weighted, *plain) = (products, sums);
+        *sums = lanes;
     }
     let whole = classes - classes % 16;
-    for (place, (weighted, plain)) in weighted.iter_mut().zip(plain).enumerate().skip(whole) {
+    for (place, sum) in sums.iter_mut().enumerate().skip(whole) {
         for (column, z) in &block {
-            let weight = f64::from(column[place]);
-            *weighted = z.mul_add(weight, *weighted);
-            *plain += weight;
+            *sum = add(*sum, column[place], *z);
         }
     }
 }
