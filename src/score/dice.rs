@@ -21,7 +21,7 @@ use crate::package::Head;
 const MOST_CLASSES: usize = 1 << 16;
 
 /// A head most of whose weights are 0, by columns. Weights stand in groups of 8, the last of a column filled up with
-/// weights of 0 for class 0.
+/// weights of 0 for the last [`MOST_CLASSES`], each for another: additions to one and the same would wait for one another.
 struct SparseHead {
     /// Of column c, the groups `starts[c]..starts[c + 1]`; C + 1 numbers.
     starts: Vec<usize>,
@@ -57,7 +57,7 @@ impl SparseHead {
         for (column, count) in head.weight.columns().into_iter().zip(&counts) {
             let (of_column, behind) = rest.split_at_checked(*count as usize).ok_or_else(wrong)?;
             for group in of_column.chunks(8) {
-                let class = |lane: usize| group.get(lane).map_or(0, |class| *class as u16);
+                let class = |lane: usize| group.get(lane).map_or(u16::MAX - lane as u16, |class| *class as u16);
                 let weight = |lane: usize| group.get(lane).map_or(0.0, |class| column[*class as usize]);
                 classes.push(std::array::from_fn(class));
                 weights.push(std::array::from_fn(weight));
