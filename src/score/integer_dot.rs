@@ -16,6 +16,18 @@ pub(super) fn products(codes: &[[i8; WIDTH]], query: &[[i16; WIDTH]], products: 
     plain_products(codes, query, products);
 }
 
+/// As [`products`], of chosen rows: `products[i]` is that of row `picked[i]`.
+pub(super) fn products_of(codes: &[[i8; WIDTH]], picked: &[u32], query: &[[i16; WIDTH]], products: &mut [i32]) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = *x86::SIMD {
+        return x86::products_of(simd, codes, picked, query, products);
+    }
+    for (row, product) in picked.iter().zip(products) {
+        let row = codes.chunks_exact(query.len().max(1)).nth(*row as usize).unwrap_or_default();
+        plain_products(row, query, std::slice::from_mut(product));
+    }
+}
+
 fn plain_products(codes: &[[i8; WIDTH]], query: &[[i16; WIDTH]], products: &mut [i32]) {
     for (row, product) in codes.chunks_exact(query.len().max(1)).zip(products) {
         let pairs = row.as_flattened().iter().zip(query.as_flattened());
@@ -38,12 +50,24 @@ mod x86 {
     pub(super) static SIMD: LazyLock<Option<V3>> = LazyLock::new(V3::try_new);
 
     pub(super) fn products(simd: V3, codes: &[[i8; WIDTH]], query: &[[i16; WIDTH]], products: &mut [i32]) {
-        simd.vectorize(Products { kernel: Kernel { simd, query }, codes, products });
+        simd.vectorize(Products { kernel: Kernel { simd, query }, codes, picked: None, products });
+    }
+
+    pub(super) fn products_of(
+        simd: V3,
+        codes: &[[i8; WIDTH]],
+        picked: &[u32],
+        query: &[[i16; WIDTH]],
+        products: &mut [i32],
+    ) {
+        simd.vectorize(Products { kernel: Kernel { simd, query }, codes, picked: Some(picked), products });
     }
 
     struct Products<'a> {
         kernel: Kernel<'a>,
         codes: &'a [[i8; WIDTH]],
+        /// All rows, if it is none.
+        picked: Option<&'a [u32]>,
         products: &'a mut [i32],
     }
 
@@ -57,8 +81,11 @@ mod x86 {
 
         #[inline(always)]
         fn call(self) {
-            let Self { kernel, codes, products } = self;
-            streams::multiply(&kernel, codes, kernel.query.len(), products);
+            let Self { kernel, codes, picked, products } = self;
+            match picked {
+                Some(picked) => streams::multiply_picked(&kernel, codes, kernel.query.len(), picked, products),
+                None => streams::multiply(&kernel, codes, kernel.query.len(), products),
+            }
         }
     }
 
@@ -115,6 +142,9 @@ mod tests {
                 row.iter().zip(query.as_flattened()).map(|(code, query)| i64::from(*code) * i64::from(*query)).sum()
             };
             assert!(fast.iter().enumerate().all(|(row, got)| i64::from(*got) == want(row)));
+            let backwards: Vec<u32> = (0..rows as u32).rev().collect();
+            products_of(&codes, &backwards, &query, &mut fast);
+            assert!(fast.iter().rev().eq(&plain));
         }
     }
 }

@@ -132,11 +132,11 @@ impl Screen {
         if self.candidates.len() > 1 {
             let (step, left_out) = self.round(query);
             let norm = dot(query, query).sqrt();
-            let (codes, bounds, width) = (&self.codes, &self.bounds, self.query.len());
+            integer_dot::products_of(&self.codes, &self.candidates, &self.query, &mut self.products);
+            let (bounds, mut products) = (&self.bounds, self.products.iter());
             self.candidates.retain(|row| {
-                let (row, mut product) = (*row as usize, [0]);
-                integer_dot::products(&codes[row * width..][..width], &self.query, &mut product);
-                let (middle, slack) = bounds[row].around(product[0], step, norm + left_out, left_out);
+                let product = products.next().copied().unwrap_or_default();
+                let (middle, slack) = bounds[*row as usize].around(product, step, norm + left_out, left_out);
                 middle + slack >= threshold
             });
         }

@@ -31,3 +31,26 @@ pub(super) fn multiply<K: RowKernel>(kernel: &K, codes: &[K::Block], width: usiz
         [*product] = kernel.multiply([codes]);
     }
 }
+
+/// The products of the `picked` rows, some of them at a time. Has to be inlined where the instructions of the kernel may be used.
+#[inline(always)]
+pub(super) fn multiply_picked<K: RowKernel>(
+    kernel: &K,
+    codes: &[K::Block],
+    width: usize,
+    picked: &[u32],
+    products: &mut [i32],
+) {
+    let row = |place: u32| {
+        let start = (place as usize).saturating_mul(width);
+        codes.get(start..start.saturating_add(width)).unwrap_or_default()
+    };
+    let ((fours, rest), (four_products, rest_products)) =
+        (picked.as_chunks::<ROWS>(), products.as_chunks_mut::<ROWS>());
+    for (rows, products) in fours.iter().zip(four_products) {
+        *products = kernel.multiply(rows.map(row));
+    }
+    for (place, product) in rest.iter().zip(rest_products) {
+        [*product] = kernel.multiply([row(*place)]);
+    }
+}
