@@ -34,3 +34,15 @@ macro_rules! vectorised {
     )*};
 }
 pub(crate) use vectorised;
+
+/// Has the processor fetch the cache line in which `value` begins, while it works on something else. Without effect but on time; other
+/// processors than x86-64 are left to their own guesses.
+#[inline(always)]
+pub(crate) fn prefetch<T>(value: &T) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(sse) = pulp::core_arch::x86::Sse::try_new() {
+        sse._mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(std::ptr::from_ref(value).cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
+}

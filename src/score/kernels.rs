@@ -3,7 +3,7 @@
 //!
 //! Inputs are read in f32, which is what they cost; sums and exponentials run in f64.
 
-pub(super) use crate::simd::{dispatch, vectorised};
+pub(super) use crate::simd::{dispatch, prefetch, vectorised};
 
 /// Rows of a matrix that are added up together: so many streams the processor fetches ahead side by side.
 const ROWS_AT_ONCE: usize = 8;
