@@ -55,7 +55,7 @@ fn add_columns<E: Entry>(entries: &Column<E>, starts: &[u32], active: &[(u32, f3
     for (at, block) in blocks.iter().enumerate() {
         let columns = block.map(|(place, x)| (column(entries, starts, place), x));
         let next = blocks.get(at + 1).map(|block| block.map(|(place, _)| column(entries, starts, place)));
-        let next = next.unwrap_or_default();
+        let next = next.unwrap_or(columns.map(|(column, _)| column));
         // No column is shorter than one before it.
         let common = columns[0].0.len().min(y.len());
         let (above, below) = y.split_at_mut(common);
@@ -78,19 +78,32 @@ fn column<'a, E>(entries: &'a Column<E>, starts: &[u32], place: u32) -> &'a Colu
     }
 }
 
-/// `y += sum_j T_j x_j` over N columns, all of which are as long as the first. Those that come next are fetched meanwhile.
+/// `y += sum_j T_j x_j` over N columns, as far as the first of them goes. Those that come `next` are fetched meanwhile; none of either is
+/// shorter.
 #[inline(always)]
 fn add_block<E: Entry, const N: usize, const M: usize>(
     columns: [(&Column<E>, f32); N],
     next: [&Column<E>; M],
     y: &mut [[f32; LANES]],
 ) {
-    for (place, y) in y.iter_mut().enumerate().take(columns[0].0.len()) {
+    // All of one length, so that no place is compared with that of every column.
+    let common = columns[0].0.len().min(y.len());
+    let mut block: [(&Column<E>, f32); N] = [(&[], 0.0); N];
+    let mut later: [&Column<E>; M] = [&[]; M];
+    for (part, (column, x)) in block.iter_mut().zip(columns) {
+        let Some(column) = column.get(..common) else { return };
+        *part = (column, x);
+    }
+    for (part, column) in later.iter_mut().zip(next) {
+        let Some(column) = column.get(..common) else { return };
+        *part = column;
+    }
+    for (place, y) in y.iter_mut().enumerate().take(common) {
         if (place * size_of::<[E; LANES]>()).is_multiple_of(LINE_BYTES) {
-            next.iter().filter_map(|column| column.get(place)).for_each(prefetch);
+            later.iter().filter_map(|column| column.get(place)).for_each(prefetch);
         }
         let mut sums = [0.0_f32; LANES];
-        for (column, x) in &columns {
+        for (column, x) in &block {
             let Some(entries) = column.get(place) else { return };
             for lane in 0..LANES {
                 sums[lane] = entries[lane].number().mul_add(*x, sums[lane]);
