@@ -145,6 +145,12 @@ mod tests {
             let backwards: Vec<u32> = (0..rows as u32).rev().collect();
             products_of(&codes, &backwards, &query, &mut fast);
             assert!(fast.iter().rev().eq(&plain));
+            // Fewer rows than there is room for.
+            for picked in 0..=rows {
+                fast.fill(i32::MIN);
+                products_of(&codes, &backwards[..picked], &query, &mut fast);
+                assert!(fast[..picked].iter().eq(plain.iter().rev().take(picked)), "{picked} of {rows}");
+            }
         }
     }
 }

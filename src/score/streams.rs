@@ -32,7 +32,7 @@ pub(super) fn multiply<K: RowKernel>(kernel: &K, codes: &[K::Block], width: usiz
     }
 }
 
-/// The products of the `picked` rows, some of them at a time. Has to be inlined where the instructions of the kernel may be used.
+/// The products of the `picked` rows, some of them at a time; `products` may be longer. Has to be inlined where the instructions of the kernel may be used.
 #[inline(always)]
 pub(super) fn multiply_picked<K: RowKernel>(
     kernel: &K,
@@ -45,9 +45,10 @@ pub(super) fn multiply_picked<K: RowKernel>(
         let start = (place as usize).saturating_mul(width);
         codes.get(start..start.saturating_add(width)).unwrap_or_default()
     };
-    let ((fours, rest), (four_products, rest_products)) =
-        (picked.as_chunks::<ROWS>(), products.as_chunks_mut::<ROWS>());
-    for (rows, products) in fours.iter().zip(four_products) {
+    let (fours, rest) = picked.as_chunks::<ROWS>();
+    // By the rows that are picked: the end of the products, which may be more, lies elsewhere.
+    let Some((four_products, rest_products)) = products.split_at_mut_checked(ROWS * fours.len()) else { return };
+    for (rows, products) in fours.iter().zip(four_products.as_chunks_mut::<ROWS>().0) {
         *products = kernel.multiply(rows.map(row));
     }
     for (place, product) in rest.iter().zip(rest_products) {
