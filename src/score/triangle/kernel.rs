@@ -95,8 +95,7 @@ fn add_block<E: Entry, const N: usize, const M: usize>(
         *part = (column, x);
     }
     for (part, column) in later.iter_mut().zip(next) {
-        let Some(column) = column.get(..common) else { return };
-        *part = column;
+        *part = column.get(..common).unwrap_or_default();
     }
     for (place, y) in y.iter_mut().enumerate().take(common) {
         if (place * size_of::<[E; LANES]>()).is_multiple_of(LINE_BYTES) {
