@@ -267,6 +267,8 @@ def main() -> None:
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="of the convolutions")
     parser.add_argument("networks", nargs="*", default=BY_DEFAULT, help=", ".join(NETWORKS))
     arguments = parser.parse_args()
+    if arguments.device == "cpu":
+        enter_environment()
     import torch
 
     torch.set_num_threads(arguments.threads)
@@ -279,6 +281,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if "cuda" not in sys.argv and "--device=cuda" not in sys.argv:
-        enter_environment()
     main()
