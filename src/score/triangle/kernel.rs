@@ -1,18 +1,15 @@
-//! The product of a packed triangle with a vector, column by column, eight of them at a time. A column whose number is 0 is never
-//! read, and columns are too short for a processor to guess how they go on: so the next eight are asked for ahead, which
-//! shows where others use the cache that all cores share.
+//! The product of a packed triangle with a vector, column by column, four of them at a time: more would not leave their places
+//! in a processor's registers. A column whose number is 0 is never read, and columns are too short for a processor to guess how they go
+//! on: so the next four are asked for ahead, a cache line each where entries have 16 bits.
 //!
-//! Products are f32, and eight of them are added up before they meet the sum of the others: that leaves an error of a few
+//! Products are f32, and four of them are added up before they meet the sum of the others: that leaves an error of a few
 //! 1e-7 of their magnitude per row.
 
 use super::{LANES, SIDE};
 use crate::score::kernels::{prefetch, vectorised};
 
 /// Columns that are added up together.
-const AT_ONCE: usize = 8;
-
-/// Bytes that a processor fetches together.
-const LINE_BYTES: usize = 64;
+const AT_ONCE: usize = 4;
 
 /// Eight numbers of a vector.
 pub(super) type Chunk = [f32; SIDE];
@@ -53,19 +50,14 @@ vectorised! {
 fn add_columns<E: Entry>(entries: &Column<E>, starts: &[u32], active: &[(u32, f32)], y: &mut [[f32; LANES]]) {
     let (blocks, rest) = active.as_chunks::<AT_ONCE>();
     for (at, block) in blocks.iter().enumerate() {
-        let columns = block.map(|(place, x)| (column(entries, starts, place), x));
-        let next = blocks.get(at + 1).map(|block| block.map(|(place, _)| column(entries, starts, place)));
-        let next = next.unwrap_or(columns.map(|(column, _)| column));
-        // No column is shorter than one before it.
-        let common = columns[0].0.len().min(y.len());
-        let (above, below) = y.split_at_mut(common);
-        add_block(columns.map(|(column, x)| (column.get(..common).unwrap_or_default(), x)), next, above);
-        for (column, x) in columns {
-            add_block([(column.get(common..).unwrap_or_default(), x)], [], below);
-        }
+        let columns = block.map(|(place, _)| column(entries, starts, place));
+        let next = blocks.get(at + 1).unwrap_or(block).map(|(place, _)| column(entries, starts, place));
+        add_block(columns, next, block.map(|(_, x)| x), y);
     }
     for (place, x) in rest {
-        add_block([(column(entries, starts, *place), *x)], [], y);
+        for (entries, y) in column(entries, starts, *place).iter().zip(&mut *y) {
+            add(entries, *x, y);
+        }
     }
 }
 
@@ -78,39 +70,44 @@ fn column<'a, E>(entries: &'a Column<E>, starts: &[u32], place: u32) -> &'a Colu
     }
 }
 
-/// `y += sum_j T_j x_j` over N columns, as far as the first of them goes. Those that come `next` are fetched meanwhile; none of either is
-/// shorter.
+/// `y += sum_j T_j x_j` over columns none of which is shorter than one before it, nor is one of those that come `next`: these are fetched
+/// meanwhile.
 #[inline(always)]
-fn add_block<E: Entry, const N: usize, const M: usize>(
-    columns: [(&Column<E>, f32); N],
-    next: [&Column<E>; M],
+fn add_block<E: Entry>(
+    columns: [&Column<E>; AT_ONCE],
+    next: [&Column<E>; AT_ONCE],
+    x: [f32; AT_ONCE],
     y: &mut [[f32; LANES]],
 ) {
-    // All of one length, so that no place is compared with that of every column.
-    let common = columns[0].0.len().min(y.len());
-    let mut block: [(&Column<E>, f32); N] = [(&[], 0.0); N];
-    let mut later: [&Column<E>; M] = [&[]; M];
-    for (part, (column, x)) in block.iter_mut().zip(columns) {
-        let Some(column) = column.get(..common) else { return };
-        *part = (column, x);
+    // As far as the first goes they are of one length, so that no place is compared with that of every column.
+    let common = columns[0].len().min(y.len());
+    let (above, below) = y.split_at_mut(common);
+    let (mut whole, mut later): ([&Column<E>; AT_ONCE], _) = ([&[]; AT_ONCE], [&[][..]; AT_ONCE]);
+    for j in 0..AT_ONCE {
+        let (Some(column), Some(next)) = (columns[j].get(..common), next[j].get(..common)) else { return };
+        (whole[j], later[j]) = (column, next);
     }
-    for (part, column) in later.iter_mut().zip(next) {
-        *part = column.get(..common).unwrap_or_default();
-    }
-    for (place, y) in y.iter_mut().enumerate().take(common) {
-        if (place * size_of::<[E; LANES]>()).is_multiple_of(LINE_BYTES) {
-            later.iter().filter_map(|column| column.get(place)).for_each(prefetch);
-        }
-        let mut sums = [0.0_f32; LANES];
-        for (column, x) in &block {
-            let Some(entries) = column.get(place) else { return };
-            for lane in 0..LANES {
-                sums[lane] = entries[lane].number().mul_add(*x, sums[lane]);
-            }
+    for (place, y) in above.iter_mut().enumerate() {
+        let mut sums = [0.0; LANES];
+        for j in 0..AT_ONCE {
+            prefetch(&later[j][place]);
+            add(&whole[j][place], x[j], &mut sums);
         }
         for lane in 0..LANES {
             y[lane] += sums[lane];
         }
+    }
+    for (column, x) in columns.iter().zip(x) {
+        for (entries, y) in column.iter().skip(common).zip(&mut *below) {
+            add(entries, x, y);
+        }
+    }
+}
+
+#[inline(always)]
+fn add<E: Entry>(entries: &[E; LANES], x: f32, sums: &mut [f32; LANES]) {
+    for lane in 0..LANES {
+        sums[lane] = entries[lane].number().mul_add(x, sums[lane]);
     }
 }
 

@@ -21,7 +21,7 @@ use super::{ScoreError, StateReader};
 const SIDE: usize = 8;
 
 /// Rows that a column is read by.
-const LANES: usize = 16;
+const LANES: usize = 32;
 
 /// The tensors that hold a triangle.
 #[derive(Debug, Clone, Copy)]
