@@ -42,7 +42,7 @@ impl Nearest {
     /// Of rows of `columns` numbers.
     pub(super) fn new<R: AsRef<[f64]>>(rows: impl Iterator<Item = R> + Clone, columns: usize) -> Self {
         let screen = Screen::for_distances(rows.clone(), columns);
-        let coarse = (screen.len() * columns >= COARSE_NUMBERS).then(|| {
+        let coarse = (screen.len() * columns >= COARSE_NUMBERS && Coarse::takes(columns)).then(|| {
             let biases = screen.bounds.iter().map(|row| row.bias);
             Coarse::new(rows.map(|row| row.as_ref().to_vec()).zip(biases), columns)
         });
@@ -57,9 +57,7 @@ impl Nearest {
         let nearest = exact(likeliest as u32);
         // ||q - r||^2 = ||q||^2 - 2 (<q, r> - ||r||^2 / 2).
         let threshold = (dot(query, query) - nearest) / 2.0;
-        let reaching = uppers.iter().enumerate().filter(|(row, upper)| **upper >= threshold && *row != likeliest);
-        self.screen.candidates.clear();
-        self.screen.candidates.extend(reaching.map(|(row, _)| row as u32));
+        self.screen.choose(uppers, |row, upper| (upper >= threshold || !upper.is_finite()) && row != likeliest);
         nearest.min(least(self.screen.narrow(query, threshold)))
     }
 }
@@ -125,6 +123,20 @@ impl Screen {
         let reaching = self.uppers.iter().enumerate().filter(|(_, upper)| **upper >= threshold);
         self.candidates.extend(reaching.map(|(index, _)| index as u32));
         &self.candidates
+    }
+
+    /// Makes candidates of those rows of which `possible` says so, given what their value is at most. Each is written to the next free
+    /// place, but only those move on: no branch that could be mispredicted.
+    fn choose(&mut self, uppers: &[f64], possible: impl Fn(usize, f64) -> bool) {
+        self.candidates.resize(uppers.len(), 0);
+        let mut count = 0;
+        for (row, upper) in uppers.iter().enumerate() {
+            if let Some(next) = self.candidates.get_mut(count) {
+                *next = row as u32;
+            }
+            count += usize::from(possible(row, *upper));
+        }
+        self.candidates.truncate(count);
     }
 
     /// Those of the candidates that eight bits leave possible, with a value of at least `threshold`.
@@ -261,6 +273,20 @@ mod tests {
             nearest.coarse = Some(Coarse::new(rows.iter().cloned().zip(biases), columns));
             prop_assert_eq!(nearest.smallest(&query, distance), want);
         }
+    }
+
+    #[test]
+    fn rows_whose_products_f32_does_not_hold_are_looked_at_in_full() {
+        let mut rows = random_rows(40, 70, 5);
+        rows.iter_mut().flatten().for_each(|x| *x *= 3e38);
+        let query = rows[7].iter().map(|x| x * 1.01).collect::<Vec<f64>>();
+        let distance = |row: u32| square_distance(&rows[row as usize], &query);
+        let mut nearest = Nearest::new(rows.iter(), 70);
+        let biases = nearest.screen.bounds.iter().map(|row| row.bias);
+        let mut coarse = Coarse::new(rows.iter().cloned().zip(biases), 70);
+        assert!(coarse.bound(&query).0.iter().any(|upper| !upper.is_finite()));
+        nearest.coarse = Some(coarse);
+        assert_eq!(nearest.smallest(&query, distance), distance(7));
     }
 
     #[test]
