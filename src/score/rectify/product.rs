@@ -4,7 +4,7 @@ use super::levels::Levels;
 use super::shape::{Mix, Term};
 use crate::package::Head;
 use crate::score::Outputs;
-use crate::score::kernels::{add_rows, vectorised};
+use crate::score::kernels::{add_rows, move_over, vectorised};
 
 /// Up to so many weights `W z` is computed (5 microseconds); beyond, it is the network's logits less b.
 ///
@@ -12,17 +12,27 @@ use crate::score::kernels::{add_rows, vectorised};
 /// smaller the head, the less the short way saves, and `W z` lacks that rounding.
 const SMALL_HEAD: usize = 1 << 14;
 
-/// Columns that are added up together: so many streams the processor fetches ahead side by side.
-const AT_ONCE: usize = 8;
+/// Columns of a large head that are added up together: more would not leave their places in a processor's registers.
+const AT_ONCE: usize = 4;
+
+/// Classes that a column of a large head is read by; its end is filled up with zeros.
+const LANES: usize = 32;
 
 /// Columns of a large head that are added up in f32, which takes half of the time, before they meet the sum of all others in f64: so few
 /// lose no more digits than the network's logits lack.
-const IN_F32: usize = 16;
+const IN_F32: usize = 32;
+
+/// Some classes of a column.
+type Lanes = [f32; LANES];
 
 /// Wc by columns and b, with the memory of the products.
 pub(super) struct Product {
-    /// Wc transposed [C, K].
+    /// Whether `W z` is computed.
+    small: bool,
+    /// Wc transposed [C, K], of a small head.
     columns: Vec<f32>,
+    /// The same of a large one, each column filled up to whole [`LANES`].
+    long_columns: Vec<Lanes>,
     /// b [K].
     bias: Vec<f64>,
     /// Sum of all columns [K].
@@ -31,9 +41,9 @@ pub(super) struct Product {
     weighted: Vec<f64>,
     /// `sum W[:, c]` over the columns read so far [K].
     plain: Vec<f64>,
-    /// What is to be added to them [K]; 0 in between.
-    few_weighted: Vec<f32>,
-    few_plain: Vec<f32>,
+    /// What is to be added to them, of a large head; 0 in between.
+    few_weighted: Vec<Lanes>,
+    few_plain: Vec<Lanes>,
     /// Features in no level that are not 0.
     rest: Vec<u32>,
     /// Columns of a small head, each with what it is multiplied with.
@@ -46,14 +56,24 @@ impl Product {
     /// For so many rectifiers.
     pub(super) fn new(head: &Head, count: usize) -> Self {
         let (classes, features) = head.weight.dim();
+        let small = head.weight.len() <= SMALL_HEAD;
+        let chunks = if small { 0 } else { classes.div_ceil(LANES) };
+        let mut long_columns = vec![[0.0; LANES]; features * chunks];
+        if !small {
+            for (long, column) in long_columns.chunks_exact_mut(chunks).zip(head.weight.columns()) {
+                long.as_flattened_mut().iter_mut().zip(column).for_each(|(long, w)| *long = *w);
+            }
+        }
         Self {
-            columns: head.weight.t().iter().copied().collect(),
+            columns: if small { head.weight.t().iter().copied().collect() } else { Vec::new() },
+            long_columns,
+            small,
             bias: head.bias.iter().map(|bias| f64::from(*bias)).collect(),
             all: head.weight.rows().into_iter().map(|row| row.iter().map(|w| f64::from(*w)).sum()).collect(),
             weighted: vec![0.0; classes],
             plain: vec![0.0; classes],
-            few_weighted: vec![0.0; classes],
-            few_plain: vec![0.0; classes],
+            few_weighted: vec![[0.0; LANES]; chunks],
+            few_plain: vec![[0.0; LANES]; chunks],
             rest: Vec::with_capacity(features),
             picked: Vec::with_capacity(features),
             logits: vec![vec![0.0; classes]; count],
@@ -62,7 +82,7 @@ impl Product {
 
     /// Whether `W z` is computed.
     pub(super) fn is_small(&self) -> bool {
-        self.columns.len() <= SMALL_HEAD
+        self.small
     }
 
     /// Logits of each rectifier, after [`Self::run`].
@@ -100,9 +120,9 @@ impl Product {
             return add_rows(&self.columns, &self.picked, &mut self.plain);
         }
         for few in level.chunks(IN_F32) {
-            add_columns(&self.columns, few, features, &mut self.few_weighted, &mut self.few_plain);
-            move_over(&mut self.few_weighted, &mut self.weighted);
-            move_over(&mut self.few_plain, &mut self.plain);
+            add_columns(&self.long_columns, few, features, &mut self.few_weighted, &mut self.few_plain);
+            move_over(self.few_weighted.as_flattened_mut(), &mut self.weighted);
+            move_over(self.few_plain.as_flattened_mut(), &mut self.plain);
         }
     }
 
@@ -120,9 +140,7 @@ impl Product {
         let small = self.is_small();
         for (logits, mix) in self.logits.iter_mut().zip(mixes) {
             let network = if small { 0.0 } else { mix.network };
-            for (((y, logit), bias), all) in logits.iter_mut().zip(outputs.logits).zip(&self.bias).zip(&self.all) {
-                *y = bias + network * (f64::from(*logit) - bias) + mix.all * all;
-            }
+            begin(logits, (network, outputs.logits), &self.bias, (mix.all, &self.all));
         }
     }
 
@@ -135,8 +153,8 @@ impl Product {
             self.add_in_f64(&rest, outputs.features);
         } else {
             for few in rest.chunks(IN_F32) {
-                add_products(&self.columns, few, outputs.features, &mut self.few_weighted);
-                move_over(&mut self.few_weighted, &mut self.weighted);
+                add_products(&self.long_columns, few, outputs.features, &mut self.few_weighted);
+                move_over(self.few_weighted.as_flattened_mut(), &mut self.weighted);
             }
         }
         self.rest = rest;
@@ -160,85 +178,100 @@ vectorised! {
         }
     }
 
-    /// `sums += few`, and `few` begins again.
-    fn move_over(few: &mut [f32], sums: &mut [f64]) -> () {
-        for (few, sum) in few.iter_mut().zip(sums) {
-            *sum += f64::from(*few);
-            *few = 0.0;
+    /// `y = b + network (logits - b) + factor all`.
+    fn begin(y: &mut [f64], network: (f64, &[f32]), bias: &[f64], all: (f64, &[f64])) -> () {
+        for (((y, logit), bias), of_all) in y.iter_mut().zip(network.1).zip(bias).zip(all.1) {
+            *y = bias + network.0 * (f64::from(*logit) - bias) + all.0 * of_all;
         }
     }
 
     /// `weighted += sum W[:, c] z_c` and `plain += sum W[:, c]` over the `picked` columns.
     fn add_columns(
-        columns: &[f32],
+        columns: &[Lanes],
         picked: &[u32],
         features: &[f32],
-        weighted: &mut [f32],
-        plain: &mut [f32],
+        weighted: &mut [Lanes],
+        plain: &mut [Lanes],
     ) -> () {
-        for few in picked.chunks(AT_ONCE) {
-            add_picked(columns, few, features, weighted, |sum, weight, z| z.mul_add(weight, sum));
-            add_picked(columns, few, features, plain, |sum, weight, _| sum + weight);
+        let (blocks, rest) = picked.as_chunks::<AT_ONCE>();
+        for block in blocks {
+            add_block(columns, block, features, weighted, plain);
+        }
+        for one in rest {
+            add_block(columns, &[*one], features, weighted, plain);
         }
     }
 
     /// `weighted += sum W[:, c] z_c` over the `picked` columns.
-    fn add_products(columns: &[f32], picked: &[u32], features: &[f32], weighted: &mut [f32]) -> () {
-        add_picked(columns, picked, features, weighted, |sum, weight, z| z.mul_add(weight, sum));
+    fn add_products(columns: &[Lanes], picked: &[u32], features: &[f32], weighted: &mut [Lanes]) -> () {
+        let (blocks, rest) = picked.as_chunks::<AT_ONCE>();
+        for block in blocks {
+            add_products_of(columns, block, features, weighted);
+        }
+        for one in rest {
+            add_products_of(columns, &[*one], features, weighted);
+        }
     }
 }
 
-/// Takes the picked columns into sums: `add` has a sum, a weight, and the column's feature.
+/// The `picked` columns of so many chunks, each with its feature.
 #[inline(always)]
-fn add_picked(
-    columns: &[f32],
-    picked: &[u32],
-    features: &[f32],
-    sums: &mut [f32],
-    add: impl Fn(f32, f32, f32) -> f32 + Copy,
-) {
-    let (blocks, rest) = picked.as_chunks::<AT_ONCE>();
-    for block in blocks {
-        add_block(columns, block, features, sums, add);
-    }
-    for one in rest {
-        add_block(columns, &[*one], features, sums, add);
-    }
-}
-
-#[inline(always)]
-fn add_block<const N: usize>(
-    columns: &[f32],
+fn pick<'a, const N: usize>(
+    columns: &'a [Lanes],
     picked: &[u32; N],
     features: &[f32],
-    sums: &mut [f32],
-    add: impl Fn(f32, f32, f32) -> f32,
-) {
-    let classes = sums.len();
-    let mut block: [(&[f32], f32); N] = [(&[], 0.0); N];
-    for (column, place) in block.iter_mut().zip(picked) {
-        let start = (*place as usize).saturating_mul(classes);
-        let (Some(found), Some(z)) = (columns.get(start..start.saturating_add(classes)), features.get(*place as usize))
-        else {
-            return;
-        };
-        *column = (found, *z);
+    chunks: usize,
+) -> Option<([&'a [Lanes]; N], [f32; N])> {
+    let (mut found, mut factors): ([&[Lanes]; N], _) = ([&[]; N], [0.0; N]);
+    for i in 0..N {
+        let place = picked[i] as usize;
+        let start = place.saturating_mul(chunks);
+        found[i] = columns.get(start..start.saturating_add(chunks))?;
+        factors[i] = *features.get(place)?;
     }
-    for (place, sums) in sums.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-        // A copy, which no column can overlap: only then do the lanes become vectors.
-        let mut lanes = *sums;
-        for (column, z) in &block {
-            let Some(column) = column.as_chunks::<16>().0.get(place) else { return };
-            for lane in 0..16 {
-                lanes[lane] = add(lanes[lane], column[lane], *z);
+    Some((found, factors))
+}
+
+/// [`add_columns`] of N columns.
+#[inline(always)]
+fn add_block<const N: usize>(
+    columns: &[Lanes],
+    picked: &[u32; N],
+    features: &[f32],
+    weighted: &mut [Lanes],
+    plain: &mut [Lanes],
+) {
+    let chunks = weighted.len();
+    let (Some((columns, z)), Some(plain)) = (pick(columns, picked, features, chunks), plain.get_mut(..chunks)) else {
+        return;
+    };
+    for chunk in 0..chunks {
+        // Copies, which no column can overlap: only then do the lanes become vectors.
+        let (mut products, mut sums) = (weighted[chunk], plain[chunk]);
+        for i in 0..N {
+            let column = &columns[i][chunk];
+            for lane in 0..LANES {
+                products[lane] = z[i].mul_add(column[lane], products[lane]);
+                sums[lane] += column[lane];
             }
         }
-        *sums = lanes;
+        (weighted[chunk], plain[chunk]) = (products, sums);
     }
-    let whole = classes - classes % 16;
-    for (place, sum) in sums.iter_mut().enumerate().skip(whole) {
-        for (column, z) in &block {
-            *sum = add(*sum, column[place], *z);
+}
+
+/// [`add_products`] of N columns.
+#[inline(always)]
+fn add_products_of<const N: usize>(columns: &[Lanes], picked: &[u32; N], features: &[f32], weighted: &mut [Lanes]) {
+    let chunks = weighted.len();
+    let Some((columns, z)) = pick(columns, picked, features, chunks) else { return };
+    for chunk in 0..chunks {
+        let mut products = weighted[chunk];
+        for i in 0..N {
+            let column = &columns[i][chunk];
+            for lane in 0..LANES {
+                products[lane] = z[i].mul_add(column[lane], products[lane]);
+            }
         }
+        weighted[chunk] = products;
     }
 }
