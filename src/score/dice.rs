@@ -11,8 +11,8 @@ use ndarray::{Array1, Array2, aview1};
 
 use super::kernels::{has_nan, relative_to_largest};
 use super::logits::energy;
-use super::scorers::{Built, Family, Wanted};
-use super::{Model, Outputs, Score, ScoreError, ScoreName, State, StateReader};
+use super::scorers::{Built, Family, FrameOutputs, Wanted};
+use super::{Model, Score, ScoreError, ScoreName, State, StateReader};
 use crate::fit::{FitError, Statistics};
 use crate::package::Head;
 
@@ -115,7 +115,7 @@ pub(super) fn build(wanted: Wanted<'_>, model: &Model<'_>) -> Built {
 }
 
 impl Family for Dice {
-    fn score(&mut self, outputs: &Outputs<'_>, scores: &mut [Score]) {
+    fn score(&mut self, outputs: &FrameOutputs<'_>, scores: &mut [Score]) {
         if has_nan(outputs.features) {
             scores[self.place] = Score(f32::NAN);
             return;
@@ -171,7 +171,7 @@ mod tests {
 
     use super::*;
     use crate::fit::Fit;
-    use crate::score::{Fitted, Parameters, Scorers};
+    use crate::score::{Fitted, Outputs, Parameters, Scorers};
 
     /// Fits to `frames`, whose logits do not matter.
     fn fitted(head: &Head, frames: &[Vec<f32>], sparsity: f64) -> Fitted {

@@ -2,8 +2,8 @@
 //! loss (arXiv 2510.12259) shortens the others.
 
 use super::kernels::square_sum;
-use super::scorers::{Built, Family, Wanted};
-use super::{Model, Outputs, Score, ScoreName};
+use super::scorers::{Built, Family, FrameOutputs, Wanted};
+use super::{Model, Score, ScoreName};
 
 struct FeatureNorm {
     place: usize,
@@ -15,7 +15,7 @@ pub(super) fn build(wanted: Wanted<'_>, _model: &Model<'_>) -> Built {
 }
 
 impl Family for FeatureNorm {
-    fn score(&mut self, outputs: &Outputs<'_>, scores: &mut [Score]) {
+    fn score(&mut self, outputs: &FrameOutputs<'_>, scores: &mut [Score]) {
         scores[self.place] = Score(-square_sum(outputs.features).sqrt() as f32);
     }
 }

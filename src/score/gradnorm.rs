@@ -10,17 +10,16 @@
 //! pytorch-ood computes this. OpenOOD and the authors' code take targets of 1 in the place of 1/K, which makes it
 //! K times as much: the same ranking.
 
-use super::kernels::{absolute_sum, exp_inline, log_sum_exp, sum_of, vectorised};
-use super::scorers::{Built, Family, Wanted};
-use super::{Model, Outputs, Score, ScoreName};
+use super::kernels::{absolute_sum, exp_inline, sum_of, vectorised};
+use super::scorers::{Built, Family, FrameOutputs, Wanted};
+use super::{Model, Score, ScoreName};
 
-/// The score of pooled features and logits.
-fn gradnorm(features: &[f32], logits: &[f32]) -> f64 {
-    let sum = log_sum_exp(logits);
-    if !sum.is_finite() {
+/// The score of pooled features, and of logits whose log-sum-exp is given.
+fn gradnorm(features: &[f32], logits: &[f32], log_sum_exp: f64) -> f64 {
+    if !log_sum_exp.is_finite() {
         return f64::NAN;
     }
-    -absolute_sum(features) * distance_from_uniform(logits, sum)
+    -absolute_sum(features) * distance_from_uniform(logits, log_sum_exp)
 }
 
 vectorised! {
@@ -41,8 +40,8 @@ pub(super) fn build(wanted: Wanted<'_>, _model: &Model<'_>) -> Built {
 }
 
 impl Family for Gradnorm {
-    fn score(&mut self, outputs: &Outputs<'_>, scores: &mut [Score]) {
-        scores[self.place] = Score(gradnorm(outputs.features, outputs.logits) as f32);
+    fn score(&mut self, outputs: &FrameOutputs<'_>, scores: &mut [Score]) {
+        scores[self.place] = Score(gradnorm(outputs.features, outputs.logits, outputs.log_sum_exp()) as f32);
     }
 }
 
@@ -51,25 +50,30 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::score::kernels::log_sum_exp;
+
+    fn score(features: &[f32], logits: &[f32]) -> f64 {
+        gradnorm(features, logits, log_sum_exp(logits))
+    }
 
     #[test]
     fn the_score_of_two_logits_is_that_worked_out_by_hand() {
         // Softmax 1/4 and 3/4, each 1/4 from uniform; L1 norm 1 + 2 + 3.
-        let score = gradnorm(&[1.0, -2.0, 3.0], &[0.0, 3.0_f32.ln()]);
+        let score = score(&[1.0, -2.0, 3.0], &[0.0, 3.0_f32.ln()]);
         assert!((score + 6.0 * 0.5).abs() < 1e-7, "{score}");
     }
 
     #[test]
     fn equal_logits_one_class_and_zero_features_have_no_gradient() {
         for (features, logits) in [(&[1.0, 2.0][..], &[3.0, 3.0][..]), (&[1.0], &[5.0]), (&[0.0, 0.0], &[1.0, 2.0])] {
-            assert!(gradnorm(features, logits).abs() < 1e-12);
+            assert!(score(features, logits).abs() < 1e-12);
         }
     }
 
     #[test]
     fn a_nan_in_features_or_logits_makes_a_nan_score() {
-        assert!(gradnorm(&[1.0, f32::NAN], &[1.0, 2.0]).is_nan());
-        assert!(gradnorm(&[1.0, 2.0], &[1.0, f32::NAN]).is_nan());
+        assert!(score(&[1.0, f32::NAN], &[1.0, 2.0]).is_nan());
+        assert!(score(&[1.0, 2.0], &[1.0, f32::NAN]).is_nan());
     }
 
     /// Mean cross-entropy of `W z` to the uniform target.
@@ -97,7 +101,7 @@ mod tests {
             let norm: f64 = (0..12).map(|place| ((moved(place, 1e-5) - moved(place, -1e-5)) / 2e-5).abs()).sum();
             let logits: Vec<f32> =
                 weight.chunks(4).map(|row| row.iter().zip(&wide).map(|(w, z)| w * z).sum::<f64>() as f32).collect();
-            prop_assert!((gradnorm(&features, &logits) + norm).abs() <= 1e-5 * (1.0 + norm));
+            prop_assert!((score(&features, &logits) + norm).abs() <= 1e-5 * (1.0 + norm));
         }
     }
 }

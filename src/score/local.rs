@@ -6,8 +6,8 @@
 //! counterpart is `feature_norm`. All are negated so that larger is stranger.
 
 use super::kernels::{maximum, sum};
-use super::scorers::{Built, Family, Wanted};
-use super::{LocalNormTopParameters, Model, Outputs, Score, ScoreError, ScoreName};
+use super::scorers::{Built, Family, FrameOutputs, Wanted};
+use super::{LocalNormTopParameters, Model, Score, ScoreError, ScoreName};
 
 /// `-mean_hw n_hw`.
 fn mean(norms: &[f32]) -> f64 {
@@ -71,7 +71,7 @@ pub(super) fn build(wanted: Wanted<'_>, model: &Model<'_>) -> Built {
 }
 
 impl Family for Local {
-    fn score(&mut self, outputs: &Outputs<'_>, scores: &mut [Score]) {
+    fn score(&mut self, outputs: &FrameOutputs<'_>, scores: &mut [Score]) {
         // `Scorers::new` refuses a network without them; no norms are no number.
         let norms = outputs.local_norms.unwrap_or_default();
         if let Some(place) = self.mean {

@@ -3,16 +3,20 @@
 //! They are functions of their own, because rectifiers take them on other logits.
 
 use super::kernels::{exp_inline, log_sum_exp, maximum, sum_of, vectorised};
-use super::scorers::{Built, Family, Wanted};
-use super::{GenParameters, Model, OnLogits, Outputs, Score, ScoreError, ScoreName};
+use super::scorers::{Built, Family, FrameOutputs, Wanted};
+use super::{GenParameters, Model, OnLogits, Score, ScoreError, ScoreName};
 use crate::fit::{FitError, Statistics};
 use crate::score::State;
 
 /// MSP: `-max_k softmax(y)_k`. Hendrycks & Gimpel, "A Baseline for Detecting Misclassified and Out-of-Distribution
 /// Examples in Neural Networks", ICLR 2017 (the sign is turned so that larger is stranger).
 pub(super) fn msp(logits: &[f32]) -> f64 {
-    // max softmax = exp(max - logsumexp), which cannot overflow.
-    -(maximum(logits) - log_sum_exp(logits)).exp()
+    msp_of(maximum(logits), log_sum_exp(logits))
+}
+
+/// MSP by the largest logit and the log-sum-exp of all, which cannot overflow.
+fn msp_of(largest: f64, log_sum_exp: f64) -> f64 {
+    -(largest - log_sum_exp).exp()
 }
 
 /// Max logit: `-max_k y_k`. Hendrycks et al., "Scaling Out-of-Distribution Detection for Real-World Settings",
@@ -140,13 +144,13 @@ impl LogitScore {
         } as f32)
     }
 
-    /// The score of `logits`.
-    pub(super) fn score(&mut self, logits: &[f32]) -> Score {
+    /// The score of the logits as they are.
+    fn score(&mut self, frame: &FrameOutputs<'_>) -> Score {
         Score(match self {
-            Self::Energy => energy(logits),
-            Self::Msp => msp(logits),
-            Self::MaxLogit => max_logit(logits),
-            Self::Gen(entropy) => entropy.score(logits),
+            Self::Energy => -frame.log_sum_exp(),
+            Self::Msp => msp_of(maximum(frame.logits), frame.log_sum_exp()),
+            Self::MaxLogit => max_logit(frame.logits),
+            Self::Gen(entropy) => entropy.score(frame.logits),
         } as f32)
     }
 }
@@ -179,9 +183,9 @@ pub(super) fn build(wanted: Wanted<'_>, model: &Model<'_>) -> Built {
 }
 
 impl Family for Logits {
-    fn score(&mut self, outputs: &Outputs<'_>, scores: &mut [Score]) {
+    fn score(&mut self, outputs: &FrameOutputs<'_>, scores: &mut [Score]) {
         for (place, score) in &mut self.scores {
-            scores[*place] = score.score(outputs.logits);
+            scores[*place] = score.score(outputs);
         }
         if let Some((place, t)) = self.temperature {
             scores[place] = Score(temperature_msp(outputs.logits, t) as f32);

@@ -10,8 +10,8 @@ use ndarray::{Array2, ArrayView1};
 use super::kernels::log_sum_exp;
 use super::metric::{dot, row, unit, unit_scale};
 use super::nearest::Screen;
-use super::scorers::{Built, Family, Wanted};
-use super::{Model, NnguideParameters, Outputs, Score, ScoreError, ScoreName, State};
+use super::scorers::{Built, Family, FrameOutputs, Wanted};
+use super::{Model, NnguideParameters, Score, ScoreError, ScoreName, State};
 use crate::fit::{FitError, Statistics};
 
 struct Nnguide {
@@ -26,9 +26,9 @@ struct Nnguide {
 }
 
 impl Family for Nnguide {
-    fn score(&mut self, outputs: &Outputs<'_>, scores: &mut [Score]) {
+    fn score(&mut self, outputs: &FrameOutputs<'_>, scores: &mut [Score]) {
         let guidance = self.guidance(outputs.features);
-        scores[self.place] = Score((-guidance * log_sum_exp(outputs.logits)) as f32);
+        scores[self.place] = Score((-guidance * outputs.log_sum_exp()) as f32);
     }
 }
 

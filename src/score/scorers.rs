@@ -3,6 +3,9 @@
 //! Scores that share work form a family: one pass over a matrix serves all of them. Everything a family needs is
 //! allocated when it is built; a frame allocates nothing.
 
+use std::cell::OnceCell;
+use std::ops::Deref;
+
 use super::{
     Fitted, Needs, Outputs, Score, ScoreError, ScoreName, classes, dice, feature_norm, gradnorm, knn, local, logits,
     mahalanobis, nnguide, openmax, predicted, rectify, vim,
@@ -54,10 +57,36 @@ impl<'a> Model<'a> {
     }
 }
 
+/// What the network gave for one image, and what several families make of it.
+pub(super) struct FrameOutputs<'a> {
+    outputs: &'a Outputs<'a>,
+    log_sum_exp: OnceCell<f64>,
+}
+
+impl<'a> FrameOutputs<'a> {
+    /// Of these outputs.
+    pub(super) fn new(outputs: &'a Outputs<'a>) -> Self {
+        Self { outputs, log_sum_exp: OnceCell::new() }
+    }
+
+    /// [`Outputs::log_sum_exp`], worked out once.
+    pub(super) fn log_sum_exp(&self) -> f64 {
+        *self.log_sum_exp.get_or_init(|| self.outputs.log_sum_exp())
+    }
+}
+
+impl<'a> Deref for FrameOutputs<'a> {
+    type Target = Outputs<'a>;
+
+    fn deref(&self) -> &Outputs<'a> {
+        self.outputs
+    }
+}
+
 /// Scores that are computed together.
 pub(super) trait Family: Send {
     /// Writes this family's scores of one image to their places. NaN in, NaN out.
-    fn score(&mut self, outputs: &Outputs<'_>, scores: &mut [Score]);
+    fn score(&mut self, outputs: &FrameOutputs<'_>, scores: &mut [Score]);
 }
 
 /// Which scores are wanted, and at which places of the result.
@@ -130,8 +159,9 @@ impl Scorers {
 
     /// The scores of one image, in the order of [`Self::names`]. NaN in, NaN out. Allocates nothing.
     pub fn score(&mut self, outputs: &Outputs<'_>) -> &[Score] {
+        let frame = FrameOutputs::new(outputs);
         for family in &mut self.families {
-            family.score(outputs, &mut self.scores);
+            family.score(&frame, &mut self.scores);
         }
         &self.scores
     }

@@ -14,11 +14,10 @@
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
 use super::centre::{Centre, with_often_zero};
-use super::kernels::log_sum_exp;
 use super::metric::{centred, dot};
-use super::scorers::{Built, Family, Wanted};
+use super::scorers::{Built, Family, FrameOutputs, Wanted};
 use super::triangle::{Names, Triangle, store};
-use super::{Model, Outputs, Score, ScoreError, ScoreName, State, wide};
+use super::{Model, Score, ScoreError, ScoreName, State, wide};
 use crate::fit::linear_algebra::{least_squares, symmetric_eigen, upper_trapezoid};
 use crate::fit::{FitError, Statistics};
 
@@ -47,7 +46,7 @@ struct Residual {
 }
 
 impl Family for Residual {
-    fn score(&mut self, outputs: &Outputs<'_>, scores: &mut [Score]) {
+    fn score(&mut self, outputs: &FrameOutputs<'_>, scores: &mut [Score]) {
         centred(outputs.features, 1.0, &self.origin.shift, &mut self.x);
         self.space.apply(&self.x, &mut self.outside);
         let residual = dot(&self.outside, &self.outside).sqrt();
@@ -55,7 +54,7 @@ impl Family for Residual {
             scores[place] = Score(residual as f32);
         }
         if let Some(place) = self.vim {
-            scores[place] = Score((self.alpha * residual - log_sum_exp(outputs.logits)) as f32);
+            scores[place] = Score((self.alpha * residual - outputs.log_sum_exp()) as f32);
         }
     }
 }

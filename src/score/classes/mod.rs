@@ -16,9 +16,9 @@ mod table;
 use ndarray::Axis;
 
 use self::table::Table;
-use super::scorers::{Built, Family, Wanted};
+use super::scorers::{Built, Family, FrameOutputs, Wanted};
 use super::wide::{join, with_wide};
-use super::{Model, Outputs, Score, ScoreError, ScoreName, State};
+use super::{Model, Score, ScoreError, ScoreName, State};
 use crate::fit::{FitError, Statistics};
 
 /// Logarithm of the smallest f64 above 0.
@@ -52,8 +52,8 @@ pub(super) fn build(wanted: Wanted<'_>, model: &Model<'_>) -> Built {
 }
 
 impl Family for KlMatching {
-    fn score(&mut self, outputs: &Outputs<'_>, scores: &mut [Score]) {
-        scores[self.place] = Score(self.table.score(outputs.logits) as f32);
+    fn score(&mut self, outputs: &FrameOutputs<'_>, scores: &mut [Score]) {
+        scores[self.place] = Score(self.table.score(outputs.logits, outputs.log_sum_exp()) as f32);
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
 
     use super::*;
     use crate::fit::Fit;
-    use crate::score::{Fitted, Parameters, Scorers};
+    use crate::score::{Fitted, Outputs, Parameters, Scorers};
 
     fn outputs(logits: &[f32]) -> Outputs<'_> {
         Outputs { logits, features: &[], local_norms: None, local_logits: None }

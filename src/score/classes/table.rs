@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use crate::score::kernels::{add_rows, log_sum_exp, softmax, vectorised};
+use crate::score::kernels::{add_rows, softmax, vectorised};
 
 /// Columns are read down to this probability, then, as long as too many classes are left, to the next.
 const LEVELS: [f64; 4] = [0.02, 0.002, 0.0002, 0.0];
@@ -53,14 +53,13 @@ impl Table {
         }
     }
 
-    /// `min_k KL(softmax(y) || d_k)`.
-    pub(super) fn score(&mut self, logits: &[f32]) -> f64 {
-        let sum = log_sum_exp(logits);
-        if !sum.is_finite() {
+    /// `min_k KL(softmax(y) || d_k)` of logits whose log-sum-exp is given.
+    pub(super) fn score(&mut self, logits: &[f32], log_sum_exp: f64) -> f64 {
+        if !log_sum_exp.is_finite() {
             return f64::NAN;
         }
-        softmax(logits, sum, &mut self.probabilities);
-        mean_log_probability(&self.probabilities, logits, sum) - self.best_match()
+        softmax(logits, log_sum_exp, &mut self.probabilities);
+        mean_log_probability(&self.probabilities, logits, log_sum_exp) - self.best_match()
     }
 
     /// `max_k sum_j p_j log d_kj`.

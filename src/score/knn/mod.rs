@@ -14,8 +14,8 @@ use ndarray::Array2;
 use self::graph::Graph;
 use super::metric::{row, square_distance, unit, unit_scale};
 use super::nearest::Screen;
-use super::scorers::{Built, Family, Wanted};
-use super::{KnnParameters, Model, Outputs, Score, ScoreError, ScoreName, State, StateReader};
+use super::scorers::{Built, Family, FrameOutputs, Wanted};
+use super::{KnnParameters, Model, Score, ScoreError, ScoreName, State, StateReader};
 use crate::fit::{FitError, Statistics};
 
 struct Knn {
@@ -37,7 +37,7 @@ enum Search {
 }
 
 impl Family for Knn {
-    fn score(&mut self, outputs: &Outputs<'_>, scores: &mut [Score]) {
+    fn score(&mut self, outputs: &FrameOutputs<'_>, scores: &mut [Score]) {
         scores[self.place] = Score(self.distance(outputs.features) as f32);
     }
 }

@@ -21,10 +21,10 @@ use ndarray::Array2;
 use super::centre::Centre;
 use super::metric::{centred, dot, square_distance, unit_scale};
 use super::nearest::Nearest;
-use super::scorers::{Built, Family, Wanted};
+use super::scorers::{Built, Family, FrameOutputs, Wanted};
 use super::triangle::{Names, Triangle};
 use super::wide;
-use super::{Model, Outputs, Score, ScoreError, ScoreName, StateReader};
+use super::{Model, Score, ScoreError, ScoreName, StateReader};
 
 pub(super) use fit::{fit_raw, fit_unit};
 
@@ -95,7 +95,7 @@ struct Mahalanobis {
 }
 
 impl Family for Mahalanobis {
-    fn score(&mut self, outputs: &Outputs<'_>, scores: &mut [Score]) {
+    fn score(&mut self, outputs: &FrameOutputs<'_>, scores: &mut [Score]) {
         let nearest = self.classes.nearest(outputs.features, 1.0);
         if let Some(place) = self.place {
             scores[place] = Score(nearest as f32);
@@ -114,7 +114,7 @@ struct MahalanobisPp {
 }
 
 impl Family for MahalanobisPp {
-    fn score(&mut self, outputs: &Outputs<'_>, scores: &mut [Score]) {
+    fn score(&mut self, outputs: &FrameOutputs<'_>, scores: &mut [Score]) {
         let nearest = self.classes.nearest(outputs.features, unit_scale(outputs.features));
         scores[self.place] = Score(nearest as f32);
     }

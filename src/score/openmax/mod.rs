@@ -18,9 +18,9 @@ use ndarray::{Array1, Array2, ArrayView1};
 
 use self::weibull::Law;
 use super::kernels::{exp_inline, has_nan, vectorised, wide_maximum};
-use super::scorers::{Built, Family, Wanted};
+use super::scorers::{Built, Family, FrameOutputs, Wanted};
 use super::wide::{join, with_wide};
-use super::{Model, OpenmaxParameters, Outputs, Score, ScoreError, ScoreName, State};
+use super::{Model, OpenmaxParameters, Score, ScoreError, ScoreName, State};
 use crate::fit::{FitError, Statistics};
 
 struct Openmax {
@@ -70,7 +70,7 @@ fn check(parameters: &OpenmaxParameters) -> Result<(), ScoreError> {
 }
 
 impl Family for Openmax {
-    fn score(&mut self, outputs: &Outputs<'_>, scores: &mut [Score]) {
+    fn score(&mut self, outputs: &FrameOutputs<'_>, scores: &mut [Score]) {
         let nan = has_nan(outputs.logits);
         scores[self.place] = Score(if nan { f32::NAN } else { self.unknown(outputs.logits) as f32 });
     }

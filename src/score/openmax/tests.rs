@@ -1,6 +1,6 @@
 use super::*;
 use crate::fit::Fit;
-use crate::score::{Fitted, Parameters, Scorers};
+use crate::score::{Fitted, Outputs, Parameters, Scorers};
 
 fn outputs(logits: &[f32]) -> Outputs<'_> {
     Outputs { logits, features: &[], local_norms: None, local_logits: None }

@@ -10,7 +10,7 @@ use ndarray::Array2;
 use super::{FromMean, per_length, predicted};
 use crate::package::Head;
 use crate::score::metric::{dot, row, square_distance};
-use crate::score::scorers::{Built, Family, Wanted};
+use crate::score::scorers::{Built, Family, FrameOutputs, Wanted};
 use crate::score::{Model, Outputs, Score, ScoreName};
 
 struct Fdbd {
@@ -32,7 +32,7 @@ impl Fdbd {
 }
 
 impl Family for Fdbd {
-    fn score(&mut self, outputs: &Outputs<'_>, scores: &mut [Score]) {
+    fn score(&mut self, outputs: &FrameOutputs<'_>, scores: &mut [Score]) {
         let value = predicted(outputs.logits).map_or(f64::NAN, |p| self.value(outputs, p));
         scores[self.place] = Score(value as f32);
     }

@@ -9,7 +9,7 @@ use ndarray::Array2;
 use super::{FromMean, per_length, predicted};
 use crate::score::kernels::absolute_sum;
 use crate::score::metric::{dot, row};
-use crate::score::scorers::{Built, Family, Wanted};
+use crate::score::scorers::{Built, Family, FrameOutputs, Wanted};
 use crate::score::{Model, Outputs, Score, ScoreError, ScoreName};
 
 struct Nci {
@@ -29,7 +29,7 @@ impl Nci {
 }
 
 impl Family for Nci {
-    fn score(&mut self, outputs: &Outputs<'_>, scores: &mut [Score]) {
+    fn score(&mut self, outputs: &FrameOutputs<'_>, scores: &mut [Score]) {
         let value = predicted(outputs.logits).map_or(f64::NAN, |p| self.value(outputs, p));
         scores[self.place] = Score(value as f32);
     }

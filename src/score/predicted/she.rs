@@ -11,8 +11,8 @@ use ndarray::Array2;
 use super::predicted;
 use crate::fit::{FitError, Statistics};
 use crate::score::metric::{dot, row};
-use crate::score::scorers::{Built, Family, Wanted};
-use crate::score::{Model, Outputs, Score, ScoreName, State};
+use crate::score::scorers::{Built, Family, FrameOutputs, Wanted};
+use crate::score::{Model, Score, ScoreName, State};
 
 struct She {
     /// S [K, C].
@@ -21,7 +21,7 @@ struct She {
 }
 
 impl Family for She {
-    fn score(&mut self, outputs: &Outputs<'_>, scores: &mut [Score]) {
+    fn score(&mut self, outputs: &FrameOutputs<'_>, scores: &mut [Score]) {
         let likeness = |class| dot(outputs.features, row(&self.patterns, class));
         scores[self.place] = Score(-predicted(outputs.logits).map_or(f64::NAN, likeness) as f32);
     }

@@ -18,8 +18,8 @@ use self::product::Product;
 use self::shape::{Mix, Rectifier};
 use super::kernels::{has_nan, relative_to_largest, sum};
 use super::logits::LogitScore;
-use super::scorers::{Built, Family, Wanted};
-use super::{Model, OnLogits, Outputs, Score, ScoreError, ScoreName};
+use super::scorers::{Built, Family, FrameOutputs, Wanted};
+use super::{Model, OnLogits, Score, ScoreError, ScoreName};
 
 /// One rectifier, and the scores that are taken on its logits, each with its place.
 struct Member {
@@ -70,7 +70,7 @@ fn scores_on(stem: Stem, wanted: Wanted<'_>, model: &Model<'_>) -> Result<Vec<(u
 }
 
 impl Family for Rectified {
-    fn score(&mut self, outputs: &Outputs<'_>, scores: &mut [Score]) {
+    fn score(&mut self, outputs: &FrameOutputs<'_>, scores: &mut [Score]) {
         if has_nan(outputs.features) || has_nan(outputs.logits) {
             let places = self.members.iter().flat_map(|member| &member.scores);
             places.for_each(|(place, _)| scores[*place] = Score(f32::NAN));
