@@ -34,6 +34,8 @@ WANTED = [
 # Side of a picture in pixels, pictures per step.
 NETWORKS = {"resnet20": (32, 128), "efficientnet_lite0": (224, 8), "resnet18_32x32": (32, 128)}
 BY_DEFAULT = ["resnet20", "efficientnet_lite0"]
+# Of fewer, the sign test says nothing with 95 % confidence.
+FEWEST_PAIRS = 5
 # A rate at which weights stay finite on noise.
 LAMBDA, LOWEST, RATE, MOMENTUM, WEIGHT_DECAY = 0.3, 0.3, 1e-4, 0.9, 5e-4
 
@@ -267,6 +269,8 @@ def main() -> None:
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="of the convolutions")
     parser.add_argument("networks", nargs="*", default=BY_DEFAULT, help=", ".join(NETWORKS))
     arguments = parser.parse_args()
+    if arguments.pairs < FEWEST_PAIRS:
+        parser.error(f"--pairs {arguments.pairs}: a 95 % bound by the sign test takes at least {FEWEST_PAIRS}")
     if arguments.device == "cpu":
         enter_environment()
     import torch
