@@ -100,7 +100,10 @@ fn tell_inference(opened: &OpenedCameras) -> anyhow::Result<()> {
     let Some(first) = opened.calibrations.first() else { return Ok(()) };
     let input = first.golden.inputs.slice_axis(Axis(0), Slice::from(0..1));
     let options = opened.pipeline.network_options();
-    let placement = infer::placement(&opened.model.model_onnx()?, &opened.model.manifest, options, input)?;
+    if let Some(prepared) = &options.prepared {
+        lines::text(&format!("ok  infer    prepared network {}", prepared.file.display()))?;
+    }
+    let placement = infer::placement(&opened.model, options, input)?;
     lines::text(&format!("ok  infer    nodes of the network: {placement}"))
 }
 
