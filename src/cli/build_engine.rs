@@ -6,7 +6,6 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ndarray::{Axis, Slice};
 use oodwatch::config::{Config, ModelConfig};
 use oodwatch::engines::{self, EngineError, Key, Kind, Store};
 use oodwatch::infer::{CpuConfig, ExecutionProvider, InferError, Network, NetworkOptions};
@@ -130,7 +129,7 @@ fn found(store: &Store, key: &Key) -> Result<PathBuf, EngineError> {
 fn build(package: &Package, options: &NetworkOptions, folder: &Path) -> Result<(), EngineError> {
     let options = NetworkOptions { engines: Some(folder.into()), ..options.clone() };
     let mut network = Network::open(package, &options)?;
-    network.run(package.golden()?.inputs.slice_axis(Axis(0), Slice::from(0..1)))?;
+    network.run(package.golden()?.inputs.first().view())?;
     Ok(())
 }
 

@@ -56,8 +56,8 @@ fn weights_that_lie_in_other_files_are_refused_before_onnx_runtime_sees_them() {
 fn every_node_of_the_shipped_network_is_placed_on_the_processor() {
     let Some(package) = package() else { return };
     let golden = package.golden().unwrap();
-    let input = golden.inputs.slice_axis(ndarray::Axis(0), ndarray::Slice::from(0..1));
-    let placement = placement(&package, &NetworkOptions::default(), input).unwrap();
+    let input = golden.inputs.first();
+    let placement = placement(&package, &NetworkOptions::default(), input.view()).unwrap();
     let [(provider, nodes)] = placement.nodes.into_iter().collect::<Vec<_>>().try_into().unwrap();
     // ResNet-20 has 19 convolutions that nothing fuses with each other.
     assert!(provider == "CPUExecutionProvider" && nodes >= 19, "{nodes} on {provider}");
@@ -88,11 +88,11 @@ fn a_prepared_network_computes_the_same_to_the_last_bit_and_counts_no_more_nodes
     let golden = package.golden().unwrap();
     let outputs = |options: &NetworkOptions| {
         let mut network = Network::open(&package, options).unwrap();
-        let NetworkOutputs { logits, features, .. } = network.run(golden.inputs.view()).unwrap();
+        let NetworkOutputs { logits, features, .. } = network.run(golden.inputs.to_array().view()).unwrap();
         (logits, features)
     };
     assert_eq!(outputs(&prepared), outputs(&plain));
-    let input = golden.inputs.slice_axis(ndarray::Axis(0), ndarray::Slice::from(0..1));
+    let input = golden.inputs.first();
     let nodes = |options: &NetworkOptions| placement(&package, options, input.view()).unwrap();
     assert_eq!(nodes(&prepared), nodes(&plain));
 

@@ -7,6 +7,7 @@
 mod calibration;
 mod error;
 mod golden;
+mod inputs;
 mod manifest;
 mod stamp;
 mod tensors;
@@ -22,6 +23,7 @@ use crate::score::{Fitted, Model, ScoreName};
 pub use calibration::{Calibration, Head};
 pub use error::PackageError;
 pub use golden::{GOLDEN_TOLERANCE, Golden, Measure};
+pub use inputs::GoldenInputs;
 pub use manifest::{Color, DType, InputSpec, Layout, LocalSpec, Manifest, OutputSpec, Resize, SCHEMA};
 pub(crate) use stamp::StampedFile;
 pub use write::{check_place, replace, write};
