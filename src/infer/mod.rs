@@ -391,6 +391,11 @@ fn builder(own: Precision, options: &NetworkOptions, shapes: Shapes<'_>) -> Resu
         // Without this, ONNX Runtime gives the processor what no other provider can do, and says nothing.
         builder = builder.with_disable_cpu_fallback().map_err(runtime)?;
     }
+    if options.execution_providers == [ExecutionProvider::Cpu] {
+        // After the first run, ONNX Runtime would plan one block for all that a run takes, and ask for that beside what its arena has by then:
+        // 2 MiB of EfficientNet-Lite0. A run is no faster for it, since the arena gives each piece where the last run had it.
+        builder = builder.with_memory_pattern(false).map_err(runtime)?;
+    }
     if options.as_written {
         builder = builder.with_optimization_level(GraphOptimizationLevel::Disable).map_err(runtime)?;
     }
