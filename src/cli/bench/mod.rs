@@ -23,7 +23,7 @@ use oodwatch::pipeline::{FittedScores, Judged, Lens, Pipeline, Timings};
 use oodwatch::source::{self, Frame, Source, SourceError};
 
 use super::exit::CliError;
-use super::lines;
+use super::{allocator, lines};
 
 /// Frames that are run before anything is measured.
 const WARM_UP_FRAMES: usize = 10;
@@ -124,7 +124,7 @@ fn stages(arguments: &Arguments, model: &Path) -> anyhow::Result<()> {
     let package = Package::begin(model)?;
     let model = arguments.model_config(model)?;
     let criterion = Criterion::default();
-    let pipeline = open::open(&package, &model, criterion.scores())?.pipeline;
+    let pipeline = allocator::while_opening(|| open::open(&package, &model, criterion.scores()))?.pipeline;
     let judge = open::judge(&package, &pipeline, &criterion)?;
     let mut source: Box<dyn Source> = match &arguments.source {
         Some(path) => source::open(&source::config_for_path(path))?,
