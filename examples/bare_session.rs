@@ -1,28 +1,40 @@
 //! The floor under a start: ONNX Runtime alone opens a network from its file and runs it twice, in a program that does nothing else.
 //!
 //! ```text
-//! cargo run --release --example bare_session -- NETWORK.onnx
+//! cargo run --release --example bare_session -- NETWORK.onnx [--prepared]
 //! ```
+//!
+//! `--prepared` opens a network as it is, one that ONNX Runtime has optimised before (`oodwatch build-engine`, docs/PROVIDERS.md).
 //!
 //! Prints milliseconds since the start and the process's memory after each step. One thread inside an inference, and ONNX Runtime's own
 //! settings, as in `oodwatch run`; inputs are zeros, free axes are 1. docs/PEERS.md holds `oodwatch run` against it.
 
 use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use oodwatch::infer::LIBRARY_VARIABLE;
 use ort::session::Session;
+use ort::session::builder::GraphOptimizationLevel;
 use ort::value::{Tensor, ValueType};
 
 fn main() -> Result<()> {
     let started = Instant::now();
-    let path = std::env::args().nth(1).context("usage: bare_session NETWORK.onnx")?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (path, prepared) = match arguments.as_slice() {
+        [path] => (path, false),
+        [path, flag] if flag == "--prepared" => (path, true),
+        _ => bail!("usage: bare_session NETWORK.onnx [--prepared]"),
+    };
     let library = std::env::var(LIBRARY_VARIABLE).unwrap_or_else(|_| "libonnxruntime.so".into());
     let environment = ort::init_from(&library)?.build()?;
     tell("library loaded", started)?;
     // A builder's error holds the builder, which anyhow cannot hand to other threads.
     let mut builder = Session::builder(&environment)?.with_intra_threads(1).map_err(|error| anyhow!("{error}"))?;
-    let mut session = builder.commit_from_file(&path)?;
+    if prepared {
+        builder =
+            builder.with_optimization_level(GraphOptimizationLevel::Disable).map_err(|error| anyhow!("{error}"))?;
+    }
+    let mut session = builder.commit_from_file(path)?;
     tell("network opened", started)?;
     let input = match session.inputs().first().context("the network has no input")?.dtype() {
         ValueType::Tensor { shape, .. } => shape.iter().map(|axis| usize::try_from(*axis).unwrap_or(1)).collect(),

@@ -33,7 +33,7 @@
 //! calibration and golden vectors. [`open`] puts one to work, or several calibrations of one network, after the
 //! [`self_test`] has shown that this machine computes what the package's maker computed. [`config`] reads the TOML file
 //! that describes a monitor. [`evaluation`] holds the metrics by which scores are compared, and [`evidence`] writes the
-//! page that a safety case can refer to. [`engines`] keeps what TensorRT builds of a network. [`adopt`] makes a package of a network that somebody else trained, working on
+//! page that a safety case can refer to. [`engines`] keeps what TensorRT builds of a network, and what ONNX Runtime prepares of one. [`adopt`] makes a package of a network that somebody else trained, working on
 //! [`onnx`] files.
 //!
 //! ```no_run

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::calibrate::{Criterion, Judge};
 use crate::config::ModelConfig;
-use crate::engines::{EngineError, Key, Store};
+use crate::engines::{EngineError, Key, Store, find_prepared};
 use crate::infer::{ExecutionProvider, InferError, Precision};
 use crate::package::{Calibration, GOLDEN_TOLERANCE, Golden, Package, PackageError};
 use crate::pipeline::{Pipeline, PipelineError};
@@ -65,7 +65,7 @@ pub enum OpenError {
     /// The network does not open.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
-    /// TensorRT has no engine for it.
+    /// TensorRT has no engine for it, or nobody has prepared it.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// ONNX Runtime cannot be loaded.
@@ -189,8 +189,16 @@ fn open_pipeline(
     if options.execution_providers.contains(&ExecutionProvider::TensorRt)
         && ExecutionProvider::TensorRt.is_available()?
     {
-        let key = Key::here(Path::new("/"), &package.manifest, &options);
-        options.engines = Some(Store::of(&config.tensorrt)?.find(&key)?);
+        let key = Key::of_tensorrt(Path::new("/"), &package.manifest, &options);
+        options.engines = Some(Store::of_tensorrt(&config.tensorrt)?.find(&key)?);
+    }
+    if config.cpu.prepared {
+        // Loads ONNX Runtime, of which the key speaks.
+        ExecutionProvider::Cpu.is_available()?;
+        let key = Key::of_cpu(Path::new("/"), &package.manifest);
+        let prepared = find_prepared(&Store::of_cpu(&config.cpu)?, &key)?;
+        log::info!("infer: prepared network {}", prepared.file.display());
+        options.prepared = Some(prepared);
     }
     loop {
         match Pipeline::open(package, &options, scores) {

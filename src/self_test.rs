@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use ndarray::Axis;
 use serde::{Deserialize, Serialize};
 
 use crate::infer::{InferError, Network};
@@ -113,9 +112,7 @@ pub fn run_one(
     input: usize,
 ) -> Result<f32, SelfTestError> {
     let input = input.min(golden.count().saturating_sub(1));
-    for (to, value) in network.input_mut().iter_mut().zip(golden.inputs.index_axis(Axis(0), input)) {
-        *to = *value;
-    }
+    golden.inputs.write(input, network.input_mut());
     let image = network.run_one()?;
     let mut comparison = Comparison { golden, input, largest_deviation: 0.0 };
     let outputs = image.outputs()?;

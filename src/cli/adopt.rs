@@ -137,7 +137,7 @@ fn tell(adopted: &Adopted, out: &Path, id: &str) -> anyhow::Result<()> {
         _ => "local     none: it takes a head, and features that are the mean of a map".into(),
     })?;
     lines::text(&format!("classes   {}", shortened(&manifest.classes)))?;
-    lines::text(&format!("golden    {} synthetic pictures", golden.inputs.shape()[0]))?;
+    lines::text(&format!("golden    {} synthetic pictures", golden.count()))?;
     lines::text(&format!("package   {} {id}", out.display()))?;
     lines::text(&format!(
         "next      oodwatch calibrate --model {} --from YOUR-PICTURES --false-alarm-rate 0.01 --out CALIBRATED-PKG",

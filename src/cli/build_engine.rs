@@ -1,14 +1,14 @@
-//! `oodwatch build-engine`: has TensorRT build the engine of a network ahead of time, so that `run` never sits silent.
+//! `oodwatch build-engine`: has TensorRT build the engine of a network ahead of time, so that `run` never sits silent; or has ONNX Runtime
+//! prepare it for the processor, so that `run` starts sooner and in less memory.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ndarray::{Axis, Slice};
 use oodwatch::config::{Config, ModelConfig};
-use oodwatch::engines::{EngineError, Key, Store};
-use oodwatch::infer::{ExecutionProvider, InferError, Network, NetworkOptions};
+use oodwatch::engines::{self, EngineError, Key, Kind, Store};
+use oodwatch::infer::{CpuConfig, ExecutionProvider, InferError, Network, NetworkOptions};
 use oodwatch::package::Package;
 
 use super::exit::CliError;
@@ -20,8 +20,9 @@ const WORD: Duration = Duration::from_secs(10);
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  oodwatch build-engine --config camera.toml && oodwatch run --config camera.toml\n\n\
-                  Takes minutes on a small board, and no time where the engine is there already. Engines lie in \
-                  model.tensorrt.engine_cache."
+                  TensorRT takes minutes on a small board; preparing a network for the processor ([model.cpu] prepared = true) takes \
+                  about as long as two starts;\nwhere the engine or the network is there already, nothing is done. They lie in \
+                  model.tensorrt.engine_cache and model.cpu.prepared_cache."
 )]
 pub(crate) struct Arguments {
     /// The config that `run` will be given
@@ -30,27 +31,43 @@ pub(crate) struct Arguments {
     /// Instead, a package that `calibrate`, `init`, `score` or `bench` is to run with `--execution-provider tensorrt`
     #[arg(long, value_name = "PKG", conflicts_with = "config")]
     model: Option<PathBuf>,
+    /// With --model: prepare it for the processor instead, for `bench --prepared`
+    #[arg(long, conflicts_with = "config")]
+    prepared: bool,
     /// Build also where an engine is there
     #[arg(long)]
     force: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let (model, cameras) = wanted(arguments)?;
-    if !ExecutionProvider::TensorRt.is_available()? {
-        return Err(InferError::ProviderMissing { provider: ExecutionProvider::TensorRt }.into());
+    let Wanted { kind, model, cameras } = Wanted::of(arguments)?;
+    let provider = match kind {
+        Kind::TensorRt => ExecutionProvider::TensorRt,
+        Kind::Prepared => ExecutionProvider::Cpu,
+    };
+    if !provider.is_available()? {
+        return Err(InferError::ProviderMissing { provider }.into());
     }
     let package = Package::open(&model.package)?;
     let options = model.network_options(cameras);
-    let key = Key::here(Path::new("/"), &package.manifest, &options);
-    let store = Store::of(&model.tensorrt)?;
-    match store.find(&key) {
+    let (key, store) = match kind {
+        Kind::TensorRt => {
+            (Key::of_tensorrt(Path::new("/"), &package.manifest, &options), Store::of_tensorrt(&model.tensorrt)?)
+        }
+        Kind::Prepared => (Key::of_cpu(Path::new("/"), &package.manifest), Store::of_cpu(&model.cpu)?),
+    };
+    match found(&store, &key) {
         Ok(folder) if !arguments.force => return lines::text(&format!("ok  engine   {}", folder.display())),
-        Err(error @ EngineError::NotBuilt { .. }) => log::info!("infer: {error}"),
+        Err(error @ (EngineError::NotBuilt { .. } | EngineError::Infer(_))) => log::info!("infer: {error}"),
         _ => {}
     }
     let started = Instant::now();
-    let built = while_telling(started, || store.build(&key, |folder| build(&package, &options, folder)));
+    let built = while_telling(started, kind, || {
+        store.build(&key, |folder| match kind {
+            Kind::TensorRt => build(&package, &options, folder),
+            Kind::Prepared => engines::prepare(&package, &options, folder),
+        })
+    });
     let (folder, deleted) = built?;
     for old in deleted {
         lines::note(&format!("deleted {}, built for something else", old.display()))
@@ -58,38 +75,71 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     lines::text(&format!("ok  engine   {} after {:.0} s", folder.display(), started.elapsed().as_secs_f64()))
 }
 
-/// What the engine is for, and for how many cameras.
-fn wanted(arguments: &Arguments) -> anyhow::Result<(ModelConfig, usize)> {
-    if let Some(model) = &arguments.model {
-        let providers = vec![ExecutionProvider::TensorRt];
-        return Ok((ModelConfig { execution_providers: providers, ..ModelConfig::new(model) }, 1));
+/// What is to be built, and for how many cameras.
+struct Wanted {
+    kind: Kind,
+    model: ModelConfig,
+    cameras: usize,
+}
+
+impl Wanted {
+    fn of(arguments: &Arguments) -> anyhow::Result<Self> {
+        if let Some(package) = &arguments.model {
+            let model = ModelConfig::new(package);
+            return Ok(match arguments.prepared {
+                true => {
+                    let cpu = CpuConfig { prepared: true, ..CpuConfig::default() };
+                    Self { kind: Kind::Prepared, model: ModelConfig { cpu, ..model }, cameras: 1 }
+                }
+                false => {
+                    let execution_providers = vec![ExecutionProvider::TensorRt];
+                    Self { kind: Kind::TensorRt, model: ModelConfig { execution_providers, ..model }, cameras: 1 }
+                }
+            });
+        }
+        let path = arguments.config.clone().unwrap_or_default();
+        let Config { model, camera, .. } = Config::load(&path)?;
+        let kind = if model.execution_providers.contains(&ExecutionProvider::TensorRt) {
+            Kind::TensorRt
+        } else if model.cpu.prepared {
+            Kind::Prepared
+        } else {
+            let asked: Vec<&str> = model.execution_providers.iter().map(|provider| provider.as_str()).collect();
+            let (path, asked) = (path.display(), asked.join(", "));
+            return Err(CliError::Usage(format!(
+                "{path}: model.execution_providers is {asked}, and only tensorrt builds engines; for cpu, [model.cpu] prepared = true \
+                 has the network prepared"
+            ))
+            .into());
+        };
+        Ok(Self { kind, model, cameras: camera.len() })
     }
-    let path = arguments.config.clone().unwrap_or_default();
-    let config = Config::load(&path)?;
-    if !config.model.execution_providers.contains(&ExecutionProvider::TensorRt) {
-        let asked: Vec<&str> = config.model.execution_providers.iter().map(|provider| provider.as_str()).collect();
-        let (path, asked) = (path.display(), asked.join(", "));
-        let problem = format!("{path}: model.execution_providers is {asked}, and only tensorrt builds engines");
-        return Err(CliError::Usage(problem).into());
+}
+
+/// The folder of what is there already, whole.
+fn found(store: &Store, key: &Key) -> Result<PathBuf, EngineError> {
+    let folder = store.find(key)?;
+    if store.kind() == Kind::Prepared {
+        engines::find_prepared(store, key)?.verify()?;
     }
-    Ok((config.model, config.camera.len()))
+    Ok(folder)
 }
 
 /// Opens the network with its engines in `folder`, and runs it once: what was not built by then is not built.
-fn build(package: &Package, options: &NetworkOptions, folder: &Path) -> Result<(), InferError> {
+fn build(package: &Package, options: &NetworkOptions, folder: &Path) -> Result<(), EngineError> {
     let options = NetworkOptions { engines: Some(folder.into()), ..options.clone() };
     let mut network = Network::open(package, &options)?;
-    network.run(package.golden()?.inputs.slice_axis(Axis(0), Slice::from(0..1)))?;
+    network.run(package.golden()?.inputs.first().view())?;
     Ok(())
 }
 
 /// Does `work`, and says on stderr every few seconds that it is not done.
-fn while_telling<T>(started: Instant, work: impl FnOnce() -> T) -> T {
+fn while_telling<T>(started: Instant, kind: Kind, work: impl FnOnce() -> T) -> T {
     let (done, waiting) = mpsc::channel::<()>();
     thread::scope(|scope| {
         scope.spawn(move || {
             while waiting.recv_timeout(WORD) == Err(RecvTimeoutError::Timeout) {
-                lines::note(&format!("building an engine for {} s", started.elapsed().as_secs()));
+                lines::note(&format!("building the {kind} for {} s", started.elapsed().as_secs()));
             }
         });
         let result = work();

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
-use ndarray::{Axis, Slice};
 use oodwatch::board::Board;
 use oodwatch::config::Config;
 use oodwatch::decode::decode;
@@ -98,9 +97,12 @@ fn tell_inference(opened: &OpenedCameras) -> anyhow::Result<()> {
         lines::text(&format!("ok  infer    ONNX Runtime {path} ({build}) has {}", has.join(", ")))?;
     }
     let Some(first) = opened.calibrations.first() else { return Ok(()) };
-    let input = first.golden.inputs.slice_axis(Axis(0), Slice::from(0..1));
+    let input = first.golden.inputs.first();
     let options = opened.pipeline.network_options();
-    let placement = infer::placement(&opened.model.model_onnx()?, &opened.model.manifest, options, input)?;
+    if let Some(prepared) = &options.prepared {
+        lines::text(&format!("ok  infer    prepared network {}", prepared.file.display()))?;
+    }
+    let placement = infer::placement(&opened.model, options, input.view())?;
     lines::text(&format!("ok  infer    nodes of the network: {placement}"))
 }
 

@@ -253,13 +253,21 @@ fn of_open(error: &OpenError) -> u8 {
         OpenError::Calibration { source, .. } => of_open(source),
         OpenError::Pipeline(error) => of_pipeline(error),
         OpenError::Engine(error) => of_engine(error),
-        OpenError::Infer(error) | OpenError::SelfTest(SelfTestError::Infer(error)) => of_infer(error),
-        OpenError::SelfTest(SelfTestError::Score(error)) => of_score(error),
-        OpenError::SelfTest(SelfTestError::Differs { .. }) | OpenError::OtherInference { .. } => INFERENCE,
+        OpenError::Infer(error) => of_infer(error),
+        OpenError::SelfTest(error) => of_self_test(error),
+        OpenError::OtherInference { .. } => INFERENCE,
         OpenError::NotCalibrated { .. }
         | OpenError::Uncalibrated { .. }
         | OpenError::OtherNetwork { .. }
         | OpenError::OtherMask { .. } => PACKAGE,
+    }
+}
+
+fn of_self_test(error: &SelfTestError) -> u8 {
+    match error {
+        SelfTestError::Infer(error) => of_infer(error),
+        SelfTestError::Score(error) => of_score(error),
+        SelfTestError::Differs { .. } => INFERENCE,
     }
 }
 
@@ -282,10 +290,12 @@ fn of_infer(error: &InferError) -> u8 {
 
 fn of_engine(error: &EngineError) -> u8 {
     match error {
-        EngineError::NoFolder => USAGE,
+        EngineError::NoFolder { .. } => USAGE,
         EngineError::Write { .. } => OTHER,
         EngineError::Infer(error) => of_infer(error),
-        EngineError::NotBuilt { .. } | EngineError::Nothing => INFERENCE,
+        EngineError::Package(error) => of_package(error),
+        EngineError::SelfTest(error) => of_self_test(error),
+        EngineError::NotBuilt { .. } | EngineError::Nothing { .. } => INFERENCE,
     }
 }
 

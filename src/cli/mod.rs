@@ -62,7 +62,7 @@ pub(crate) enum Command {
     Init(init::Arguments),
     /// Find everything that `run` would refuse, before it runs
     Check(check::Arguments),
-    /// Have TensorRT build the engine of a config's network, which `run` wants to find
+    /// Have TensorRT build the engine of a config's network, or ONNX Runtime prepare it, for `run` to find
     BuildEngine(build_engine::Arguments),
     /// List the cameras of this machine
     Cameras(cameras::Arguments),

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::infer::{CudaConfig, ExecutionProvider, NetworkOptions, ProviderOptions, TensorRtConfig, XnnpackConfig};
+use crate::infer::{
+    CpuConfig, CudaConfig, ExecutionProvider, NetworkOptions, ProviderOptions, TensorRtConfig, XnnpackConfig,
+};
 
 /// `[model]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +23,9 @@ pub struct ModelConfig {
     /// Threads inside one inference; 0 leaves one processor core free.
     #[serde(default)]
     pub threads: usize,
+    /// `[model.cpu]`.
+    #[serde(default)]
+    pub cpu: CpuConfig,
     /// `[model.tensorrt]`.
     #[serde(default)]
     pub tensorrt: TensorRtConfig,
@@ -44,6 +49,7 @@ impl ModelConfig {
             execution_providers: default_execution_providers(),
             fallback: false,
             threads: 0,
+            cpu: CpuConfig::default(),
             tensorrt: TensorRtConfig::default(),
             cuda: CudaConfig::default(),
             xnnpack: XnnpackConfig::default(),
@@ -56,10 +62,15 @@ impl ModelConfig {
             let wanted = "at least one of cpu, xnnpack, cuda, tensorrt";
             return Some(("execution_providers", "empty".into(), wanted));
         }
+        // What another provider leaves to the processor is not known before it starts, and may not be written down.
+        if self.cpu.prepared && self.execution_providers != [ExecutionProvider::Cpu] {
+            let wanted = "false, or execution_providers = [\"cpu\"] alone";
+            return Some(("cpu.prepared", "true".into(), wanted));
+        }
         self.tensorrt.wrong_value().or_else(|| self.cuda.wrong_value())
     }
 
-    /// How the network is run for that many cameras. Engines are not kept; [`crate::open`] says where.
+    /// How the network is run for that many cameras. Engines are not kept, and nothing is prepared; [`crate::open`] says where that is.
     pub fn network_options(&self, cameras: usize) -> NetworkOptions {
         NetworkOptions {
             execution_providers: self.execution_providers.clone(),
@@ -71,6 +82,7 @@ impl ModelConfig {
             threads: self.threads,
             cameras,
             engines: None,
+            prepared: None,
             as_written: false,
         }
     }

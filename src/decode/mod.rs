@@ -170,8 +170,7 @@ impl Decoder {
     /// # Errors
     /// As [`Self::decode`].
     pub fn picture(&mut self, content: Content) -> Result<Picture<'_>, DecodeError> {
-        // Its memory goes home before the next frame is looked at.
-        self.raw = None;
+        self.let_go();
         match content {
             Content::Raw(frame) if frame.layout.format() != PixelFormat::Mjpg => {
                 frame.layout.frame(&frame.bytes)?;
@@ -183,6 +182,11 @@ impl Decoder {
             }
             other => self.decode(other).map(Picture::Rgb),
         }
+    }
+
+    /// Lets go of a camera's frame, which has been judged: its memory goes home, and the next frame may have it.
+    pub fn let_go(&mut self) {
+        self.raw = None;
     }
 
     /// Decodes a JPEG picture to a smaller one; false where none is wanted or there is none.

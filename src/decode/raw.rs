@@ -230,8 +230,11 @@ pub struct RawFrame {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::decode::{Content, Decoder, Matrix, Picture, Range, decode};
+    use crate::source::Pool;
 
     const BT601: Encoding = Encoding { matrix: Matrix::Bt601, range: Range::Limited };
 
@@ -252,6 +255,19 @@ mod tests {
         assert!(matches!(lent, Picture::Raw(frame) if frame.bytes[..] == [1, 2, 3, 4]));
         let error = decoder.picture(frame(&[1, 2, 3])).unwrap_err();
         assert_eq!(error.to_string(), "3 bytes, GREY 2x2 needs 4");
+    }
+
+    #[test]
+    fn a_frame_that_is_let_go_of_leaves_its_memory_to_the_next_one() {
+        let layout = RawLayout::new(PixelFormat::Grey, (2, 2), 0, BT601).unwrap();
+        let (pool, mut decoder) = (Arc::new(Pool::default()), Decoder::default());
+        let bytes = vec![1, 2, 3, 4];
+        let place = bytes.as_ptr();
+        decoder.picture(Content::Raw(RawFrame { layout, bytes: pool.send(bytes) })).unwrap();
+        assert_eq!(pool.take().capacity(), 0);
+        decoder.let_go();
+        let home = pool.take();
+        assert_eq!(home.as_ptr(), place);
     }
 
     #[test]

@@ -1,57 +1,65 @@
-//! Everything that an engine of TensorRT depends on.
+//! Everything that an engine, or a prepared network, depends on.
 
-use std::env;
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
+use super::{library, machine, processor};
 use crate::infer::{NetworkOptions, runtime};
 use crate::package::{Manifest, sha256_hex};
 
 /// Characters of a key's hash that name its folder.
 const ID_LENGTH: usize = 16;
 /// What stands for something that this machine does not tell.
-const UNKNOWN: &str = "unknown";
+pub(super) const UNKNOWN: &str = "unknown";
+/// The part by which engines of one network are known.
+const MODEL_SHA256: &str = "model_sha256";
 
 /// What an engine was built from, for and by. Two that are equal may use the same engine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
-    /// sha256 of `model.onnx`.
-    pub model_sha256: String,
-    /// What ONNX Runtime says of its build.
-    pub onnx_runtime: String,
-    /// Version of TensorRT, as its library file is called.
-    pub tensorrt: String,
-    /// The GPU, or the board that it is part of.
-    pub gpu: String,
-    /// The NVIDIA driver.
-    pub driver: String,
-    /// L4T release, on a Jetson.
-    pub jetpack: String,
-    /// Number format.
-    pub precision: String,
-    /// Input and largest batch.
-    pub shapes: String,
-    /// Everything else that the provider is told.
-    pub options: String,
+    /// Names and values, those first that say most.
+    parts: Vec<(&'static str, String)>,
 }
 
 impl Key {
-    /// The key of a network on this machine; `root` is `/`, or what stands for it in a test. ONNX Runtime has to be loaded.
-    pub fn here(root: &Path, manifest: &Manifest, options: &NetworkOptions) -> Self {
+    /// The key of an engine of TensorRT for a network on this machine; `root` is `/`, or what stands for it in a test. ONNX Runtime
+    /// has to be loaded.
+    pub fn of_tensorrt(root: &Path, manifest: &Manifest, options: &NetworkOptions) -> Self {
         let told = &options.provider_options.tensorrt;
+        let known = |part: Option<String>| part.unwrap_or_else(|| UNKNOWN.into());
         Self {
-            model_sha256: manifest.model_sha256().into(),
-            onnx_runtime: runtime().map_or_else(|| UNKNOWN.into(), |runtime| runtime.build.into()),
-            tensorrt: tensorrt(root).unwrap_or_else(|| UNKNOWN.into()),
-            gpu: gpu(root).unwrap_or_else(|| UNKNOWN.into()),
-            driver: first_line(&root.join("proc/driver/nvidia/version")).unwrap_or_else(|| UNKNOWN.into()),
-            jetpack: first_line(&root.join("etc/nv_tegra_release")).unwrap_or_else(|| UNKNOWN.into()),
-            precision: told.precision.to_string(),
-            shapes: format!("{:?}, batches of 1 to {}", manifest.input.chw(), options.cameras),
-            options: format!("device {}, DLA {}, workspace {} MiB", told.device, told.dla_core, told.max_workspace_mb),
+            parts: vec![
+                (MODEL_SHA256, manifest.model_sha256().into()),
+                ("onnx_runtime", known(runtime().map(|runtime| runtime.build.into()))),
+                ("tensorrt", known(machine::tensorrt(root))),
+                ("gpu", known(machine::gpu(root))),
+                ("driver", known(machine::first_line(&root.join("proc/driver/nvidia/version")))),
+                ("jetpack", known(machine::first_line(&root.join("etc/nv_tegra_release")))),
+                ("precision", told.precision.to_string()),
+                ("shapes", format!("{:?}, batches of 1 to {}", manifest.input.chw(), options.cameras)),
+                (
+                    "options",
+                    format!("device {}, DLA {}, workspace {} MiB", told.device, told.dla_core, told.max_workspace_mb),
+                ),
+            ],
+        }
+    }
+
+    /// The key of a network that ONNX Runtime prepares for this machine's processor; otherwise as [`Self::of_tensorrt`]. The number format is
+    /// the network's own, and batches, threads and cameras change nothing.
+    pub fn of_cpu(root: &Path, manifest: &Manifest) -> Self {
+        let known = |part: Option<String>| part.unwrap_or_else(|| UNKNOWN.into());
+        let runtime = runtime();
+        Self {
+            parts: vec![
+                (MODEL_SHA256, manifest.model_sha256().into()),
+                ("onnx_runtime", known(runtime.as_ref().map(|runtime| runtime.build.into()))),
+                ("library", known(runtime.and_then(|runtime| library::id(&runtime.path)))),
+                ("processor", known(processor::name(root))),
+                ("instructions", processor::instructions()),
+                ("options", "every optimisation".into()),
+            ],
         }
     }
 
@@ -64,130 +72,115 @@ impl Key {
 
     /// As it is written beside the engine.
     pub(super) fn to_text(&self) -> String {
-        self.parts().iter().map(|(name, value)| format!("{name} = {}\n", toml::Value::from(value.as_str()))).collect()
+        self.parts.iter().map(|(name, value)| format!("{name} = {}\n", toml::Value::from(value.as_str()))).collect()
+    }
+}
+
+/// A key as it was written beside an engine.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Written(BTreeMap<String, String>);
+
+impl Written {
+    /// If it can be read.
+    pub(super) fn read(path: &Path) -> Option<Self> {
+        toml::from_str(&fs::read_to_string(path).ok()?).ok().map(Self)
     }
 
-    /// One that was written, if it can be read.
-    pub(super) fn read(path: &Path) -> Option<Self> {
-        toml::from_str(&fs::read_to_string(path).ok()?).ok()
+    /// Whether it is this one.
+    pub(super) fn is(&self, key: &Key) -> bool {
+        self.0.len() == key.parts.len() && self.differs_from(key).is_none()
+    }
+
+    /// Whether it is of the same network and kind as this one, built for something else.
+    pub(super) fn is_another_of(&self, key: &Key) -> bool {
+        let has = |name: &str| self.0.contains_key(name);
+        let same_kind = self.0.len() == key.parts.len() && key.parts.iter().all(|(name, _)| has(name));
+        let network = key.parts.iter().find(|(name, _)| *name == MODEL_SHA256);
+        same_kind && network.is_some_and(|(name, value)| self.0.get(*name) == Some(value)) && !self.is(key)
     }
 
     /// The first part in which it differs from `now`, with both.
-    pub(super) fn differs_from(&self, now: &Self) -> Option<String> {
-        let (then, now) = (self.parts(), now.parts());
-        let differs = then.iter().zip(&now).find(|(then, now)| then != now);
-        differs.map(|((name, then), (_, now))| format!("{name} ({then}, now {now})"))
+    pub(super) fn differs_from(&self, now: &Key) -> Option<String> {
+        now.parts.iter().find_map(|(name, now)| {
+            let then = self.0.get(*name).map_or(UNKNOWN, String::as_str);
+            (then != now).then(|| format!("{name} ({then}, now {now})"))
+        })
     }
-
-    fn parts(&self) -> [(&'static str, String); 9] {
-        let part = |name, value: &String| (name, value.clone());
-        [
-            part("model_sha256", &self.model_sha256),
-            part("onnx_runtime", &self.onnx_runtime),
-            part("tensorrt", &self.tensorrt),
-            part("gpu", &self.gpu),
-            part("driver", &self.driver),
-            part("jetpack", &self.jetpack),
-            part("precision", &self.precision),
-            part("shapes", &self.shapes),
-            part("options", &self.options),
-        ]
-    }
-}
-
-/// The first line of a file, without the zero that ends texts of the device tree.
-fn first_line(path: &Path) -> Option<String> {
-    let text = String::from_utf8_lossy(&fs::read(path).ok()?).into_owned();
-    let line = text.lines().next()?.trim_end_matches('\0').trim();
-    (!line.is_empty()).then(|| line.to_owned())
-}
-
-/// Of a card what its driver says, of a Jetson the board's name.
-fn gpu(root: &Path) -> Option<String> {
-    let cards = fs::read_dir(root.join("proc/driver/nvidia/gpus")).into_iter().flatten().filter_map(Result::ok);
-    let model = |card: PathBuf| {
-        let text = fs::read_to_string(card.join("information")).ok()?;
-        text.lines().find_map(|line| line.strip_prefix("Model:")).map(|model| model.trim().to_owned())
-    };
-    let mut models: Vec<String> = cards.filter_map(|card| model(card.path())).collect();
-    models.sort();
-    if models.is_empty() { first_line(&root.join("proc/device-tree/model")) } else { Some(models.join(", ")) }
-}
-
-/// The library's file is called libnvinfer.so.MAJOR.MINOR.PATCH; shorter names are links to it.
-fn tensorrt(root: &Path) -> Option<String> {
-    let beside = env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
-    let usual = ["usr/lib/aarch64-linux-gnu", "usr/lib/x86_64-linux-gnu", "usr/local/lib", "usr/lib"];
-    let folders = env::split_paths(&beside).chain(usual.iter().map(|folder| root.join(folder)));
-    let versions = |folder: PathBuf| {
-        let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        let mut found: Vec<String> =
-            names.filter_map(|name| name.strip_prefix("libnvinfer.so.").map(str::to_owned)).collect();
-        found.sort_by_key(|version| (version.len(), version.clone()));
-        found.pop()
-    };
-    folders.into_iter().find_map(versions)
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::infer::ExecutionProvider;
+    use crate::package::Package;
 
     pub(in crate::engines) fn key() -> Key {
-        let text = |text: &str| text.to_owned();
-        Key {
-            model_sha256: text("00ff"),
-            onnx_runtime: text("1.23.2"),
-            tensorrt: text("10.3.0"),
-            gpu: text("Orin"),
-            driver: text("36.4"),
-            jetpack: text("# R36"),
-            precision: text("fp16"),
-            shapes: text("[3, 224, 224], batches of 1 to 2"),
-            options: text("device 0, DLA -1, workspace 0 MiB"),
+        let parts = [
+            (MODEL_SHA256, "00ff"),
+            ("onnx_runtime", "1.23.2"),
+            ("tensorrt", "10.3.0"),
+            ("gpu", "Orin"),
+            ("driver", "36.4"),
+            ("jetpack", "# R36"),
+            ("precision", "fp16"),
+            ("shapes", "[3, 224, 224], batches of 1 to 2"),
+            ("options", "device 0, DLA -1, workspace 0 MiB"),
+        ];
+        Key { parts: parts.map(|(name, value)| (name, value.to_owned())).to_vec() }
+    }
+
+    impl Key {
+        /// The same but for one part.
+        pub(in crate::engines) fn with(mut self, name: &str, value: &str) -> Self {
+            self.parts.iter_mut().filter(|(part, _)| *part == name).for_each(|(_, old)| *old = value.to_owned());
+            self
         }
+
+        fn names(&self) -> Vec<&'static str> {
+            self.parts.iter().map(|(name, _)| *name).collect()
+        }
+    }
+
+    fn written(text: &str) -> Option<Written> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), text).unwrap();
+        Written::read(file.path())
     }
 
     #[test]
     fn every_part_of_a_key_makes_another_engine() {
-        let changed = [
-            Key { model_sha256: "x".into(), ..key() },
-            Key { onnx_runtime: "x".into(), ..key() },
-            Key { tensorrt: "x".into(), ..key() },
-            Key { gpu: "x".into(), ..key() },
-            Key { driver: "x".into(), ..key() },
-            Key { jetpack: "x".into(), ..key() },
-            Key { precision: "x".into(), ..key() },
-            Key { shapes: "x".into(), ..key() },
-            Key { options: "x".into(), ..key() },
-        ];
-        let mut ids: Vec<String> = changed.iter().chain([&key()]).map(Key::id).collect();
+        let names = key().names();
+        let mut ids: Vec<String> = names.iter().map(|name| key().with(name, "x").id()).chain([key().id()]).collect();
         ids.sort();
         ids.dedup();
-        assert_eq!(ids.len(), changed.len() + 1);
-        assert_eq!(toml::from_str::<Key>(&key().to_text()).unwrap(), key());
+        assert_eq!(ids.len(), names.len() + 1);
     }
 
     #[test]
-    fn a_board_is_read_as_its_files_say() {
-        let root = tempfile::tempdir().unwrap();
-        let file = |path: &str, text: &str| {
-            let path = root.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        };
-        assert_eq!((gpu(root.path()), first_line(&root.path().join("etc/nv_tegra_release"))), (None, None));
-        file("proc/device-tree/model", "NVIDIA Jetson Orin Nano Developer Kit\0");
-        file("etc/nv_tegra_release", "# R36 (release), REVISION: 4.3, GCID: 38968081\nmore\n");
-        for name in ["libnvinfer.so", "libnvinfer.so.10", "libnvinfer.so.10.3.0", "libnvinfer_plugin.so.10.3.0"] {
-            file(&format!("usr/lib/aarch64-linux-gnu/{name}"), "");
-        }
-        assert_eq!(gpu(root.path()).unwrap(), "NVIDIA Jetson Orin Nano Developer Kit");
-        let release = first_line(&root.path().join("etc/nv_tegra_release"));
-        assert_eq!(release.unwrap(), "# R36 (release), REVISION: 4.3, GCID: 38968081");
-        assert_eq!(tensorrt(root.path()).unwrap(), "10.3.0");
-        file("proc/driver/nvidia/gpus/0000:01:00.0/information", "Model: \t\t NVIDIA H100\nIRQ: 1\n");
-        assert_eq!(gpu(root.path()).unwrap(), "NVIDIA H100");
+    fn a_key_is_read_as_it_was_written_and_one_of_more_or_fewer_parts_is_another() {
+        let text = key().to_text();
+        assert!(written(&text).unwrap().is(&key()));
+        assert!(!written(&format!("{text}more = \"x\"\n")).unwrap().is(&key()));
+        let (fewer, _) = text.trim_end().rsplit_once('\n').unwrap();
+        assert!(!written(fewer).unwrap().is(&key()));
+        assert!(written("model_sha256 = 3").is_none());
+    }
+
+    #[test]
+    fn what_was_made_for_a_processor_is_never_taken_for_an_engine_of_another_machine() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/cifar10-resnet20");
+        let manifest = Package::begin(&root).unwrap().manifest;
+        let nowhere = tempfile::tempdir().unwrap();
+        let options =
+            NetworkOptions { execution_providers: vec![ExecutionProvider::TensorRt], ..NetworkOptions::default() };
+        let tensorrt = Key::of_tensorrt(nowhere.path(), &manifest, &options);
+        let cpu = Key::of_cpu(nowhere.path(), &manifest);
+        assert_eq!(tensorrt.names(), key().names());
+        assert_eq!(cpu.names(), [MODEL_SHA256, "onnx_runtime", "library", "processor", "instructions", "options"]);
+        let of = |key: &Key| written(&key.to_text()).unwrap();
+        assert!(!of(&cpu).is_another_of(&tensorrt) && !of(&tensorrt).is_another_of(&cpu));
+        let other_processor = cpu.clone().with("processor", "another");
+        assert!(of(&other_processor).is_another_of(&cpu) && !of(&cpu).is_another_of(&cpu));
+        assert!(!of(&other_processor.with(MODEL_SHA256, "another")).is_another_of(&cpu));
     }
 }

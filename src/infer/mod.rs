@@ -7,6 +7,7 @@ mod library;
 mod options;
 mod outputs;
 mod placement;
+mod prepared;
 mod probe;
 mod provider;
 mod single;
@@ -24,10 +25,12 @@ use crate::package::{InputSpec, MODEL_FILE, Manifest, OutputSpec, Package, Packa
 
 pub use library::{LIBRARY_VARIABLE, Runtime, runtime};
 use options::Shapes;
-pub use options::{CudaConfig, Precision, ProviderOptions, TensorRtConfig, XnnpackConfig};
+pub use options::{CpuConfig, CudaConfig, Precision, ProviderOptions, TensorRtConfig, XnnpackConfig};
 pub use outputs::NetworkOutputs;
 pub(crate) use outputs::row;
 pub use placement::{Placement, placement};
+pub use prepared::PreparedNetwork;
+use prepared::{Verified, unusable};
 pub use probe::Probe;
 pub use provider::{ExecutionProvider, UnknownProvider};
 pub use single::OneImage;
@@ -98,6 +101,25 @@ pub enum InferError {
     /// ONNX Runtime cannot read the network.
     #[error("model.onnx: ONNX Runtime cannot open it: {0}")]
     Model(ort::Error),
+    /// ONNX Runtime cannot write what it made of the network.
+    #[error(
+        "{}: ONNX Runtime cannot write its optimised network (which may have 2 GiB at most, as every file of its form): {source}",
+        path.display()
+    )]
+    NotWritten {
+        /// Where it was to go.
+        path: PathBuf,
+        /// ONNX Runtime's word on it.
+        source: ort::Error,
+    },
+    /// A prepared network is not what was written, or cannot be opened.
+    #[error("prepared network {}: {problem}; `oodwatch build-engine` with the same config makes it anew", path.display())]
+    Prepared {
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// An input or output of the network is missing.
     #[error("model.onnx: {kind} {name:?} missing; it has {present}")]
     Missing {
@@ -160,6 +182,8 @@ pub struct NetworkOptions {
     pub cameras: usize,
     /// Folder in which TensorRT finds its engines and leaves new ones; none keeps nothing.
     pub engines: Option<PathBuf>,
+    /// A network that was prepared for this processor; [`Network::open`] opens that instead of the package's, as it is.
+    pub prepared: Option<PreparedNetwork>,
     /// Runs every node just as the file has it, without the rewriting by which ONNX Runtime fuses nodes and makes integer kernels of
     /// quantised ones. Slow; shows what another implementation may compute.
     pub as_written: bool,
@@ -173,6 +197,7 @@ impl Default for NetworkOptions {
             threads: 0,
             cameras: 1,
             engines: None,
+            prepared: None,
             as_written: false,
         }
     }
@@ -226,12 +251,12 @@ impl Network {
     /// them would be a third of what the program ever needs.
     ///
     /// # Errors
-    /// ONNX Runtime or a provider is missing, the file is not the package's, or the network's shapes disagree with the manifest.
+    /// ONNX Runtime or a provider is missing, the file is not the package's, a prepared network not the one that was written, or the
+    /// network's shapes disagree with the manifest.
     pub fn open(package: &Package, options: &NetworkOptions) -> Result<Self, InferError> {
-        let file = package.model_file()?;
-        let own = own_precision(&package.model_onnx()?)?;
-        let network = Self::new(Onnx::File(file.path()), own, &package.manifest, options)?;
-        file.check_unchanged()?;
+        let verified = Verified::of(package, options)?;
+        let network = Self::new(verified.onnx(), verified.own, &package.manifest, options)?;
+        verified.check_unchanged()?;
         Ok(network)
     }
 
@@ -333,6 +358,8 @@ fn shapes<'a>(input: &'a InputSpec, options: &NetworkOptions) -> Shapes<'a> {
 #[derive(Clone, Copy)]
 enum Onnx<'a> {
     File(&'a Path),
+    /// One that ONNX Runtime has optimised before.
+    Prepared(&'a Path),
     Bytes(&'a [u8]),
 }
 
@@ -364,6 +391,11 @@ fn builder(own: Precision, options: &NetworkOptions, shapes: Shapes<'_>) -> Resu
         // Without this, ONNX Runtime gives the processor what no other provider can do, and says nothing.
         builder = builder.with_disable_cpu_fallback().map_err(runtime)?;
     }
+    if options.execution_providers == [ExecutionProvider::Cpu] {
+        // After the first run, ONNX Runtime would plan one block for all that a run takes, and ask for that beside what its arena has by then:
+        // 2 MiB of EfficientNet-Lite0. A run is no faster for it, since the arena gives each piece where the last run had it.
+        builder = builder.with_memory_pattern(false).map_err(runtime)?;
+    }
     if options.as_written {
         builder = builder.with_optimization_level(GraphOptimizationLevel::Disable).map_err(runtime)?;
     }
@@ -374,6 +406,14 @@ fn builder(own: Precision, options: &NetworkOptions, shapes: Shapes<'_>) -> Resu
 fn commit(mut builder: SessionBuilder, onnx: Onnx<'_>, options: &NetworkOptions) -> Result<Session, InferError> {
     let session = match onnx {
         Onnx::File(path) => builder.commit_from_file(path),
+        Onnx::Prepared(path) => {
+            let mut as_it_is = builder
+                .with_optimization_level(GraphOptimizationLevel::Disable)
+                .map_err(|error| InferError::Runtime(forget_builder(error)))?;
+            return as_it_is
+                .commit_from_file(path)
+                .map_err(|source| unusable(path, &format!("ONNX Runtime cannot open it: {source}")));
+        }
         Onnx::Bytes(bytes) => builder.commit_from_memory(bytes),
     };
     session.map_err(|source| match options.execution_providers.first() {

@@ -1,4 +1,4 @@
-//! What each execution provider is told: the tables `[model.tensorrt]`, `[model.cuda]` and `[model.xnnpack]`.
+//! What each execution provider is told: the tables `[model.cpu]`, `[model.tensorrt]`, `[model.cuda]` and `[model.xnnpack]`.
 //!
 //! A table becomes the keys and values of ONNX Runtime's provider options as plain data, so that the translation is tested
 //! where no such provider is. Keys and their meaning: ONNX Runtime's pages "TensorRT Execution Provider", "CUDA Execution
@@ -57,6 +57,16 @@ impl fmt::Display for Precision {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.pad(self.as_str())
     }
+}
+
+/// `[model.cpu]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CpuConfig {
+    /// Whether the network that `oodwatch build-engine` had prepared for this processor is run, instead of preparing it at each start.
+    pub prepared: bool,
+    /// Folder of prepared networks; empty for the usual one.
+    pub prepared_cache: PathBuf,
 }
 
 /// `[model.tensorrt]`.

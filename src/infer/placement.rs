@@ -8,8 +8,8 @@ use ndarray::ArrayView4;
 use ort::value::TensorRef;
 use serde::Deserialize;
 
-use super::{InferError, NetworkOptions, Onnx, builder, commit, own_precision, shapes};
-use crate::package::Manifest;
+use super::{InferError, NetworkOptions, Verified, builder, commit, shapes};
+use crate::package::Package;
 
 /// Nodes of the optimised network per provider, by ONNX Runtime's name of it. A provider that compiles, as TensorRT does,
 /// makes one node of many.
@@ -43,25 +43,27 @@ struct Arguments {
     provider: String,
 }
 
-/// Runs a network once on `batch`, [1, 3, H, W], in a session of its own, and counts its nodes per provider.
+/// Runs a package's network once on `batch`, [1, 3, H, W], in a session of its own, and counts its nodes per provider.
 ///
 /// # Errors
 /// The network does not open or run as `options` ask, or the profile cannot be read.
 pub fn placement(
-    onnx: &[u8],
-    manifest: &Manifest,
+    package: &Package,
     options: &NetworkOptions,
     batch: ArrayView4<'_, f32>,
 ) -> Result<Placement, InferError> {
     let unreadable = |problem: &dyn fmt::Display| InferError::Profile(problem.to_string());
     let folder = tempfile::tempdir().map_err(|error| unreadable(&error))?;
-    let builder = builder(own_precision(onnx)?, options, shapes(&manifest.input, options))?
+    let verified = Verified::of(package, options)?;
+    let input = &package.manifest.input;
+    let builder = builder(verified.own, options, shapes(input, options))?
         .with_profiling(folder.path().join("run"))
         .map_err(|error| InferError::Runtime(super::forget_builder(error)))?;
-    let mut session = commit(builder, Onnx::Bytes(onnx), options)?;
+    let mut session = commit(builder, verified.onnx(), options)?;
+    verified.check_unchanged()?;
     let contiguous = batch.as_standard_layout();
     let tensor = TensorRef::from_array_view(contiguous.view()).map_err(InferError::Runtime)?;
-    session.run(ort::inputs![manifest.input.name.as_str() => tensor]).map_err(InferError::Runtime)?;
+    session.run(ort::inputs![input.name.as_str() => tensor]).map_err(InferError::Runtime)?;
     let file = session.end_profiling().map_err(InferError::Runtime)?;
     let text = fs::read_to_string(&file).map_err(|error| unreadable(&error))?;
     count(&text).map_err(|error| unreadable(&error))

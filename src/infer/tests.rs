@@ -2,6 +2,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::package::sha256_hex;
 use crate::self_test;
 
 /// The shipped package, if ONNX Runtime is there.
@@ -55,9 +56,8 @@ fn weights_that_lie_in_other_files_are_refused_before_onnx_runtime_sees_them() {
 fn every_node_of_the_shipped_network_is_placed_on_the_processor() {
     let Some(package) = package() else { return };
     let golden = package.golden().unwrap();
-    let input = golden.inputs.slice_axis(ndarray::Axis(0), ndarray::Slice::from(0..1));
-    let placement =
-        placement(&package.model_onnx().unwrap(), &package.manifest, &NetworkOptions::default(), input).unwrap();
+    let input = golden.inputs.first();
+    let placement = placement(&package, &NetworkOptions::default(), input.view()).unwrap();
     let [(provider, nodes)] = placement.nodes.into_iter().collect::<Vec<_>>().try_into().unwrap();
     // ResNet-20 has 19 convolutions that nothing fuses with each other.
     assert!(provider == "CPUExecutionProvider" && nodes >= 19, "{nodes} on {provider}");
@@ -75,4 +75,46 @@ fn the_shipped_network_passes_on_all_its_golden_inputs_and_one_that_differs_is_n
     wrong.logits[[7, 0]] += 1.0;
     let error = self_test::run(&mut network, &wrong, &package.model(), None).unwrap_err();
     assert!(error.to_string().contains("logits of golden input 7"), "{error}");
+}
+
+#[test]
+fn a_prepared_network_computes_the_same_to_the_last_bit_and_counts_no_more_nodes() {
+    let Some(package) = package() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let plain = NetworkOptions::default();
+    let written = PreparedNetwork::write(&package, &plain, folder.path().join("network.onnx")).unwrap();
+    assert_eq!(written.precision, Precision::Fp32);
+    let prepared = NetworkOptions { prepared: Some(written.clone()), ..plain.clone() };
+    let golden = package.golden().unwrap();
+    let outputs = |options: &NetworkOptions| {
+        let mut network = Network::open(&package, options).unwrap();
+        let NetworkOutputs { logits, features, .. } = network.run(golden.inputs.to_array().view()).unwrap();
+        (logits, features)
+    };
+    assert_eq!(outputs(&prepared), outputs(&plain));
+    let input = golden.inputs.first();
+    let nodes = |options: &NetworkOptions| placement(&package, options, input.view()).unwrap();
+    assert_eq!(nodes(&prepared), nodes(&plain));
+
+    let mut bytes = std::fs::read(&written.file).unwrap();
+    bytes.reverse();
+    std::fs::write(&written.file, bytes).unwrap();
+    let error = Network::open(&package, &prepared).err().unwrap();
+    assert!(matches!(error, InferError::Prepared { .. }) && !error.blames_package(), "{error}");
+    assert!(error.to_string().contains("its sha256 is"), "{error}");
+}
+
+#[test]
+fn a_prepared_network_that_onnx_runtime_does_not_read_or_write_is_an_error_that_says_so() {
+    let Some(package) = package() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = folder.path().join("nowhere/network.onnx");
+    let error = PreparedNetwork::write(&package, &NetworkOptions::default(), nowhere).unwrap_err();
+    assert!(matches!(error, InferError::NotWritten { .. }) && error.to_string().contains("2 GiB"), "{error}");
+    let file = folder.path().join("network.onnx");
+    std::fs::write(&file, "nonsense").unwrap();
+    let nonsense = PreparedNetwork { sha256: sha256_hex(b"nonsense"), file, precision: Precision::Fp32 };
+    let options = NetworkOptions { prepared: Some(nonsense), ..NetworkOptions::default() };
+    let error = Network::open(&package, &options).err().unwrap();
+    assert!(error.to_string().contains("ONNX Runtime cannot open it") && !error.blames_package(), "{error}");
 }

@@ -145,6 +145,7 @@ impl Lane {
         let origin = Origin { index, path, of_camera, captured_at, taken };
         // Not while it speaks: a sink that holds verdicts up is no stalled network.
         let judged = shared.heartbeat.during(|| self.judge(content, meta, network));
+        self.decoder.let_go();
         shared.with_speaker(|speaker| match judged {
             Ok(frame) => speaker.on_judged(self.place, &origin, frame),
             Err(BadFrame::Network(error)) => Err(error.into()),

@@ -9,7 +9,7 @@ use ndarray::{Array, Array2, Array3, Array4, ArrayView1, Dimension, Ix2, Ix3, Ix
 use serde::{Deserialize, Serialize};
 
 use super::tensors::{TensorWriter, Tensors, all_finite};
-use super::{Calibration, GOLDEN_FILE, Manifest, PackageError};
+use super::{Calibration, GOLDEN_FILE, GoldenInputs, Manifest, PackageError};
 use crate::infer::{NetworkOutputs, row};
 use crate::score::{Model, Outputs, ScoreError, ScoreName, Scorers};
 
@@ -34,7 +34,7 @@ pub enum Measure {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Golden {
     /// Preprocessed inputs [N, 3, H, W].
-    pub inputs: Array4<f32>,
+    pub inputs: GoldenInputs,
     /// `logits` [N, K].
     pub logits: Array2<f32>,
     /// `features` [N, C].
@@ -82,7 +82,7 @@ impl Golden {
         calibration: &Calibration,
     ) -> Result<Self, ScoreError> {
         let NetworkOutputs { logits, features, local_norms, local_logits } = outputs;
-        let (scores, measure) = (BTreeMap::new(), Measure::Value);
+        let (inputs, scores, measure) = (inputs.into(), BTreeMap::new(), Measure::Value);
         let mut golden = Self { inputs, logits, features, local_norms, local_logits, scores, tolerance, measure };
         golden.score(manifest, calibration)?;
         Ok(golden)
@@ -127,8 +127,12 @@ impl Golden {
         let tensors = Tensors::parse(GOLDEN_FILE, bytes)?;
         let description: Description = tensors.metadata()?;
         let [channels, height, width] = manifest.input.chw();
-        let inputs: Array4<f32> = read::<Ix4>(&tensors, "inputs", &[None, Some(channels), Some(height), Some(width)])?;
-        let count = inputs.shape()[0];
+        let (axes, values) = tensors.values("inputs", &[None, Some(channels), Some(height), Some(width)])?;
+        let count = axes.first().copied().unwrap_or(0);
+        let inputs = GoldenInputs::new([count, channels, height, width], values);
+        if let Some(place) = inputs.not_finite() {
+            return Err(wrong_values("inputs", format!("value {place} is not finite")));
+        }
         check_usable(count, description.tolerance)?;
         let classes = manifest.class_count();
         let (local_norms, local_logits) = parse_local(&tensors, manifest, count)?;
@@ -150,7 +154,7 @@ impl Golden {
     /// Values that no such file can hold.
     pub fn to_bytes(&self) -> Result<Vec<u8>, PackageError> {
         let mut writer = TensorWriter::default();
-        writer.add("inputs", self.inputs.view().into_dyn());
+        writer.add("inputs", self.inputs.to_array().view().into_dyn());
         writer.add("logits", self.logits.view().into_dyn());
         writer.add("features", self.features.view().into_dyn());
         if let Some(norms) = &self.local_norms {

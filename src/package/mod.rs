@@ -7,12 +7,14 @@
 mod calibration;
 mod error;
 mod golden;
+mod inputs;
 mod manifest;
 mod stamp;
 mod tensors;
 mod write;
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -21,6 +23,7 @@ use crate::score::{Fitted, Model, ScoreName};
 pub use calibration::{Calibration, Head};
 pub use error::PackageError;
 pub use golden::{GOLDEN_TOLERANCE, Golden, Measure};
+pub use inputs::GoldenInputs;
 pub use manifest::{Color, DType, InputSpec, Layout, LocalSpec, Manifest, OutputSpec, Resize, SCHEMA};
 pub(crate) use stamp::StampedFile;
 pub use write::{check_place, replace, write};
@@ -33,6 +36,8 @@ pub const MANIFEST_FILE: &str = "manifest.toml";
 pub const CALIBRATION_FILE: &str = "calibration.safetensors";
 /// File name of the golden vectors.
 pub const GOLDEN_FILE: &str = "golden.safetensors";
+/// What is read at once of a file that is not held in memory.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// An opened, verified package.
 #[derive(Debug, Clone)]
@@ -121,7 +126,25 @@ impl Package {
 
 /// sha256 of `bytes` in lower-case hex.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
+}
+
+/// sha256 of a file in lower-case hex, read piece by piece.
+pub(crate) fn sha256_of_file(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let (mut sum, mut piece) = (Sha256::new(), vec![0; PIECE_BYTES]);
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(hex(&sum.finalize())),
+            Ok(read) => sum.update(&piece[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, PackageError> {

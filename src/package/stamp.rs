@@ -18,7 +18,7 @@ impl StampedFile {
     ///
     /// # Errors
     /// It is not there.
-    pub(super) fn of(path: PathBuf) -> Result<Self, PackageError> {
+    pub(crate) fn of(path: PathBuf) -> Result<Self, PackageError> {
         let stamp = stamp(&path)?;
         Ok(Self { path, stamp })
     }

@@ -48,6 +48,21 @@ impl<'a> Tensors<'a> {
 
     /// One f32 tensor; `None` in `wanted` leaves that axis free.
     pub(super) fn array(&self, name: &str, wanted: &[Option<usize>]) -> Result<ArrayD<f32>, PackageError> {
+        let (axes, values) = self.values(name, wanted)?;
+        // There are as many values as the axes want: safetensors has looked.
+        ArrayD::from_shape_vec(IxDyn(&axes), values.collect()).map_err(|error| PackageError::TensorValues {
+            file: self.file.into(),
+            name: name.into(),
+            problem: error.to_string(),
+        })
+    }
+
+    /// The axes and the values of one f32 tensor, as they lie in the file.
+    pub(super) fn values(
+        &self,
+        name: &str,
+        wanted: &[Option<usize>],
+    ) -> Result<(Vec<usize>, impl ExactSizeIterator<Item = f32> + Clone + use<'a>), PackageError> {
         let view = self.view(name)?;
         let fits = view.dtype() == Dtype::F32
             && view.shape().len() == wanted.len()
@@ -55,8 +70,8 @@ impl<'a> Tensors<'a> {
         if !fits {
             return Err(self.wrong_shape(name, &view, wanted));
         }
-        let values = view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-        ArrayD::from_shape_vec(IxDyn(view.shape()), values).map_err(|_| self.wrong_shape(name, &view, wanted))
+        let values = view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes));
+        Ok((view.shape().to_vec(), values))
     }
 
     /// One f32 tensor of whatever shape it has.

@@ -65,7 +65,7 @@ fn calibration() -> Calibration {
 
 fn golden() -> Golden {
     Golden {
-        inputs: Array::from_shape_fn((1, 3, 1, 2), |(_, c, _, x)| (c + x) as f32),
+        inputs: Array::from_shape_fn((1, 3, 1, 2), |(_, c, _, x)| (c + x) as f32).into(),
         logits: array![[1.0, -1.0]],
         features: array![[0.1, 0.2, 0.3]],
         local_norms: Some(array![[[0.5, 0.6]]]),

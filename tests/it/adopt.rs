@@ -38,7 +38,7 @@ fn adopted_within(network: &Foreign, more: &[&str], tolerance: f32) -> (Package,
     // A network that takes bytes scales them itself; what is in the package is what goes in.
     let scale = if package.manifest.input.scale == 1.0 { 1.0 / 255.0 } else { 1.0 };
     let golden = package.golden().unwrap();
-    let wanted = network::forward((&golden.inputs * scale).view());
+    let wanted = network::forward((golden.inputs.to_array() * scale).view());
     close(tolerance, "logits", golden.logits.iter(), wanted.logits.iter());
     close(tolerance, "features", golden.features.iter(), wanted.features.iter());
     check_local(&golden, &wanted, tolerance);

@@ -24,6 +24,7 @@ mod init;
 mod lanes;
 mod package;
 mod pipe;
+mod prepared;
 mod rates;
 mod reference;
 mod reset;

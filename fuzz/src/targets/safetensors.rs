@@ -24,8 +24,16 @@ pub fn run(input: &[u8]) {
     let most = MEMORY_PER_BYTE * bytes.len() + (1 << 20);
     if which % 2 == 1 {
         let Ok(golden) = within(most, || Golden::parse(bytes, manifest)) else { return };
-        assert_eq!(golden.logits.dim(), (golden.inputs.dim().0, 2));
-        assert!(golden.inputs.iter().chain(&golden.logits).chain(&golden.features).all(|value| value.is_finite()));
+        assert_eq!(golden.logits.dim(), (golden.inputs.count(), 2));
+        assert!(
+            golden
+                .inputs
+                .to_array()
+                .iter()
+                .chain(&golden.logits)
+                .chain(&golden.features)
+                .all(|value| value.is_finite())
+        );
         let written = golden.to_bytes().expect("what was read can be written");
         assert_eq!(Golden::parse(&written, manifest).expect("what was written can be read"), golden);
     } else {

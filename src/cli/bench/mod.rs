@@ -16,14 +16,14 @@ use oodwatch::config::ModelConfig;
 use oodwatch::decide::{DecideConfig, Decider};
 use oodwatch::decode::{Content, Decoder};
 use oodwatch::health::{Health, HealthConfig, Meta, View};
-use oodwatch::infer::{ExecutionProvider, Precision};
+use oodwatch::infer::{CpuConfig, ExecutionProvider, Precision};
 use oodwatch::open;
 use oodwatch::package::Package;
 use oodwatch::pipeline::{FittedScores, Judged, Lens, Pipeline, Timings};
 use oodwatch::source::{self, Frame, Source, SourceError};
 
 use super::exit::CliError;
-use super::lines;
+use super::{allocator, lines};
 
 /// Frames that are run before anything is measured.
 const WARM_UP_FRAMES: usize = 10;
@@ -63,18 +63,25 @@ pub(crate) struct Arguments {
     /// Execution provider: cpu, xnnpack, cuda or tensorrt
     #[arg(long, value_name = "NAME", default_value = "cpu")]
     execution_provider: ExecutionProvider,
+    /// Run the network that `oodwatch build-engine --prepared` had prepared for this processor
+    #[arg(long, conflicts_with = "scores")]
+    prepared: bool,
     /// Threads inside one inference; 0 leaves one processor core free
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
 }
 
 impl Arguments {
-    fn model_config(&self, model: &Path) -> ModelConfig {
-        ModelConfig {
+    fn model_config(&self, model: &Path) -> Result<ModelConfig, CliError> {
+        if self.prepared && self.execution_provider != ExecutionProvider::Cpu {
+            return Err(CliError::Usage("--prepared is for --execution-provider cpu alone".into()));
+        }
+        Ok(ModelConfig {
             execution_providers: vec![self.execution_provider],
             threads: self.threads,
+            cpu: CpuConfig { prepared: self.prepared, ..CpuConfig::default() },
             ..ModelConfig::new(model)
-        }
+        })
     }
 }
 
@@ -106,7 +113,7 @@ fn positive(text: &str) -> Result<usize, String> {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match &arguments.model {
         Some(model) => match arguments.fps {
-            Some(rate) => paced::run(arguments.model_config(model), arguments.size, rate, arguments.minutes),
+            Some(rate) => paced::run(arguments.model_config(model)?, arguments.size, rate, arguments.minutes),
             None => stages(arguments, model),
         },
         None => scores::run(),
@@ -115,9 +122,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn stages(arguments: &Arguments, model: &Path) -> anyhow::Result<()> {
     let package = Package::begin(model)?;
-    let model = arguments.model_config(model);
+    let model = arguments.model_config(model)?;
     let criterion = Criterion::default();
-    let pipeline = open::open(&package, &model, criterion.scores())?.pipeline;
+    let pipeline = allocator::while_opening(|| open::open(&package, &model, criterion.scores()))?.pipeline;
     let judge = open::judge(&package, &pipeline, &criterion)?;
     let mut source: Box<dyn Source> = match &arguments.source {
         Some(path) => source::open(&source::config_for_path(path))?,

@@ -49,7 +49,7 @@ fn cells(arguments: &Arguments, package: &Package, measured: &Measured, board: &
         format!("{}, {cores} cores", board.model.clone().unwrap_or_else(unknown)),
         board.l4t.as_ref().map_or_else(|| "none".into(), ToString::to_string),
         runtime().map_or_else(unknown, |runtime| version_of(&runtime.path, runtime.build)),
-        arguments.execution_provider.to_string(),
+        format!("{}{}", arguments.execution_provider, if arguments.prepared { ", prepared" } else { "" }),
         measured.precision.to_string(),
         arguments.model.as_deref().map_or_else(unknown, name_of),
         format!("{}x{}", input.width, input.height),

@@ -4,12 +4,14 @@
 //! nothing is taken from a pipe that does not belong to this frame or, of JPEG pictures, to the next few.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
 
 use super::jpeg::Splitter;
 use crate::decode::{PixelFormat, RawLayout};
+use crate::source::Pool;
 
 /// Bytes that are read of a stream of JPEG pictures at once.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -40,20 +42,22 @@ pub(super) enum Got {
 #[derive(Debug)]
 pub(super) struct Frames {
     kind: Kind,
+    /// Where buffers come from. One is taken when there is something to put into it, and not before: the last frame's may be back by then.
+    pool: Arc<Pool>,
     /// When its first byte came: whatever took the picture was done by then.
     began: Option<Stamp>,
 }
 
 #[derive(Debug)]
 enum Kind {
-    /// Frames of one length.
+    /// Frames of one length. Without a buffer until the first byte of the next one has come.
     Fixed { bytes: Vec<u8>, filled: usize, length: usize },
     /// JPEG pictures.
     Jpeg { splitter: Splitter, chunk: Vec<u8> },
 }
 
 impl Frames {
-    pub(super) fn new(layout: &RawLayout) -> Self {
+    pub(super) fn new(layout: &RawLayout, pool: &Arc<Pool>) -> Self {
         let kind = match layout.format() {
             PixelFormat::Mjpg => Kind::Jpeg {
                 splitter: Splitter::new(layout.width_px(), layout.height_px()),
@@ -61,7 +65,7 @@ impl Frames {
             },
             _ => Kind::Fixed { bytes: Vec::new(), filled: 0, length: layout.frame_bytes() },
         };
-        Self { kind, began: None }
+        Self { kind, pool: Arc::clone(pool), began: None }
     }
 
     /// Reads once from a pipe that has something, or is closed.
@@ -71,6 +75,9 @@ impl Frames {
     pub(super) fn read(&mut self, pipe: &mut impl Read) -> io::Result<Got> {
         let target = match &mut self.kind {
             Kind::Fixed { bytes, filled, length } => {
+                if bytes.is_empty() {
+                    *bytes = self.pool.take();
+                }
                 bytes.resize(*length, 0);
                 &mut bytes[*filled..]
             }
@@ -90,39 +97,44 @@ impl Frames {
         Ok(Got::Bytes(count))
     }
 
-    /// The next whole frame, in the place of `spare`, if there is one.
-    pub(super) fn take(&mut self, spare: &mut Vec<u8>) -> Option<Stamp> {
+    /// The next whole frame, if there is one.
+    pub(super) fn take(&mut self) -> Option<(Stamp, Vec<u8>)> {
         match &mut self.kind {
             Kind::Fixed { bytes, filled, length } if *filled == *length => {
-                std::mem::swap(bytes, spare);
                 *filled = 0;
-                self.began.take()
+                Some((self.began.take()?, std::mem::take(bytes)))
             }
             Kind::Fixed { .. } => None,
             Kind::Jpeg { splitter, .. } => {
                 let began = self.began?;
-                let whole = splitter.cut(spare);
+                let mut picture = self.pool.take();
+                let whole = splitter.cut(&mut picture);
                 // What is left came with the last chunk, just now.
                 if whole || !splitter.has_begun() {
                     self.began = splitter.has_begun().then(Stamp::now);
                 }
-                whole.then_some(began)
+                if !whole {
+                    self.pool.put(picture);
+                    return None;
+                }
+                Some((began, picture))
             }
         }
     }
 
     /// What came of a frame whose rest will never come.
-    pub(super) fn rest(&mut self, spare: &mut Vec<u8>) -> Option<Stamp> {
+    pub(super) fn rest(&mut self) -> Option<(Stamp, Vec<u8>)> {
         let began = self.began.take()?;
+        let mut rest = Vec::new();
         let cut = match &mut self.kind {
             Kind::Fixed { bytes, filled, .. } => {
-                std::mem::swap(bytes, spare);
-                spare.truncate(std::mem::take(filled));
-                !spare.is_empty()
+                std::mem::swap(bytes, &mut rest);
+                rest.truncate(std::mem::take(filled));
+                !rest.is_empty()
             }
-            Kind::Jpeg { splitter, .. } => splitter.rest(spare),
+            Kind::Jpeg { splitter, .. } => splitter.rest(&mut rest),
         };
-        cut.then_some(began)
+        cut.then_some((began, rest))
     }
 }
 
@@ -146,15 +158,14 @@ mod tests {
     }
 
     fn frames(layout: &RawLayout, pieces: &[&[u8]]) -> (Vec<Vec<u8>>, Option<Vec<u8>>) {
-        let (mut frames, mut pipe, mut found, mut spare) =
-            (Frames::new(layout), Pieces(pieces.to_vec()), Vec::new(), Vec::new());
+        let (mut frames, mut pipe, mut found) =
+            (Frames::new(layout, &Arc::default()), Pieces(pieces.to_vec()), Vec::new());
         while frames.read(&mut pipe).unwrap() != Got::End {
-            while frames.take(&mut spare).is_some() {
-                found.push(spare.clone());
+            while let Some((_, frame)) = frames.take() {
+                found.push(frame);
             }
         }
-        let rest = frames.rest(&mut spare).map(|_| spare);
-        (found, rest)
+        (found, frames.rest().map(|(_, rest)| rest))
     }
 
     #[test]
@@ -180,5 +191,20 @@ mod tests {
         let (found, rest) = frames(&layout, &[&[bare, bare, &bare[..3]].concat()]);
         assert_eq!(found, [bare, bare]);
         assert_eq!(rest.unwrap(), &bare[..3]);
+    }
+
+    #[test]
+    fn frames_that_are_judged_before_the_next_one_begins_share_one_buffer() {
+        let layout = RawLayout::new(PixelFormat::Grey, (2, 2), 0, Encoding::JPEG).unwrap();
+        let pool = Arc::default();
+        let (mut frames, mut pipe) = (Frames::new(&layout, &pool), Pieces(vec![b"abcd", b"ef", b"gh", b"ijkl"]));
+        let mut places = Vec::new();
+        while frames.read(&mut pipe).unwrap() != Got::End {
+            if let Some((_, frame)) = frames.take() {
+                places.push(frame.as_ptr());
+                drop(pool.send(frame));
+            }
+        }
+        assert_eq!(places, [places[0]; 3]);
     }
 }

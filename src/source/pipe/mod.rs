@@ -90,7 +90,7 @@ impl Pipe {
         let child = Child::start(&self.config.command, &self.config.directory, speaker)
             .map_err(|source| PipeError::Start { program: self.program.clone(), source })?;
         log::info!("source: {}: {} is to write {}", self.camera, self.program, self.layout);
-        Ok(Running::new(child, &self.layout, &self.config))
+        Ok(Running::new(child, &self.layout, &self.pool, &self.config))
     }
 
     fn frame(&mut self, captured_at: Timestamp, taken: Instant, bytes: Vec<u8>) -> Frame {
@@ -129,9 +129,8 @@ impl Pipe {
 
     /// Takes what the command has within a moment.
     fn watch(&mut self, mut running: Running, live: &Live) -> Option<Frame> {
-        let mut bytes = self.pool.take();
-        let why = match running.next(WAIT_SLICE, &mut bytes) {
-            Ok(Came::Frame(stamp)) => {
+        let why = match running.next(WAIT_SLICE) {
+            Ok(Came::Frame(stamp, bytes)) => {
                 self.reopening.frames_flow(live);
                 // A command that ends after its first frames is not started all the time either.
                 if running.age() >= self.reopening.longest() {
@@ -141,7 +140,6 @@ impl Pipe {
                 return Some(self.frame(stamp.wall, stamp.instant, bytes));
             }
             Ok(Came::Nothing(condition)) => {
-                self.pool.put(bytes);
                 if let Some(condition) = condition {
                     live.set_condition(condition);
                 }
@@ -153,11 +151,11 @@ impl Pipe {
             Err(source) => PipeError::Read { program: self.program.clone(), source },
         };
         live.set_condition(Condition::Lost);
-        let cut_off = running.rest(&mut bytes);
+        let cut_off = running.rest();
         // The pause begins when the command has ended, for which it has a moment.
         drop(running);
         self.reopening.lost(live, &why.to_string());
-        cut_off.map(|stamp| self.frame(stamp.wall, stamp.instant, bytes))
+        cut_off.map(|(stamp, bytes)| self.frame(stamp.wall, stamp.instant, bytes))
     }
 }
 
@@ -166,20 +164,21 @@ impl Pipe {
     fn next_recorded(&mut self, stop: &AtomicBool) -> Result<Option<Frame>, PipeError> {
         let Some(mut running) = self.running.take() else { return Ok(None) };
         running.wait_from_now();
-        let mut bytes = self.pool.take();
         while !stop.load(Ordering::Relaxed) {
-            match running.next(WAIT_SLICE, &mut bytes) {
+            match running.next(WAIT_SLICE) {
                 Ok(Came::Nothing(_)) => {}
-                Ok(Came::Frame(_)) => {
+                Ok(Came::Frame(_, bytes)) => {
                     self.running = Some(running);
                     return Ok(Some(self.recorded(bytes)));
                 }
-                // The end is told after what it cut off.
-                Ok(Came::End) if running.rest(&mut bytes).is_some() => {
+                Ok(Came::End) => {
+                    // The end is told after what it cut off.
+                    let Some((_, bytes)) = running.rest() else {
+                        return running.finish(&self.program).map(|()| None);
+                    };
                     self.running = Some(running);
                     return Ok(Some(self.recorded(bytes)));
                 }
-                Ok(Came::End) => return running.finish(&self.program).map(|()| None),
                 Ok(Came::Stalled(waited)) => {
                     let wanted = format!("frame {}", self.next_index);
                     return Err(running.silent(&self.program, waited, &wanted));

@@ -1,13 +1,14 @@
 //! A started command: what it has, and whether it is late.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::child::Child;
 use super::frames::{Frames, Got, Stamp};
 use super::{PipeConfig, PipeError};
 use crate::decode::RawLayout;
-use crate::source::{Condition, WAIT_SLICE};
+use crate::source::{Condition, Pool, WAIT_SLICE};
 
 /// A frame is late after this many of its intervals, and not before this time, as frames of V4L2 cameras are.
 const LATE_INTERVALS: u32 = 5;
@@ -37,8 +38,8 @@ pub(super) struct Running {
 /// What a moment's waiting brought.
 #[derive(Debug)]
 pub(super) enum Came {
-    /// A frame, which lies in the spare buffer; its first byte came then.
-    Frame(Stamp),
+    /// A frame; its first byte came then.
+    Frame(Stamp, Vec<u8>),
     /// None yet; and what that says about the camera, where it says something.
     Nothing(Option<Condition>),
     /// Nothing more will come.
@@ -48,12 +49,12 @@ pub(super) enum Came {
 }
 
 impl Running {
-    pub(super) fn new(child: Child, layout: &RawLayout, config: &PipeConfig) -> Self {
+    pub(super) fn new(child: Child, layout: &RawLayout, pool: &Arc<Pool>, config: &PipeConfig) -> Self {
         let stall_timeout = Duration::from_millis(config.stall_timeout_ms);
         let now = Instant::now();
         Self {
             child,
-            frames: Frames::new(layout),
+            frames: Frames::new(layout, pool),
             since: now,
             started: now,
             begun: false,
@@ -64,22 +65,22 @@ impl Running {
         }
     }
 
-    /// Waits a moment, at most `patience`, for more of a frame; a whole one is put in the place of `spare`.
+    /// Waits a moment, at most `patience`, for more of a frame.
     ///
     /// # Errors
     /// The pipe failed.
-    pub(super) fn next(&mut self, patience: Duration, spare: &mut Vec<u8>) -> io::Result<Came> {
+    pub(super) fn next(&mut self, patience: Duration) -> io::Result<Came> {
         // Several pictures may have come at once.
-        if let Some(stamp) = self.frames.take(spare) {
-            return Ok(self.whole(stamp));
+        if let Some((stamp, bytes)) = self.frames.take() {
+            return Ok(self.whole(stamp, bytes));
         }
         if self.child.wait_readable(patience)? {
             match self.frames.read(&mut self.child.stdout)? {
                 Got::End => return Ok(Came::End),
                 Got::Bytes(count) => self.begin(count > 0),
             }
-            if let Some(stamp) = self.frames.take(spare) {
-                return Ok(self.whole(stamp));
+            if let Some((stamp, bytes)) = self.frames.take() {
+                return Ok(self.whole(stamp, bytes));
             }
         }
         let waited = self.since.elapsed();
@@ -101,9 +102,9 @@ impl Running {
         }
     }
 
-    fn whole(&mut self, stamp: Stamp) -> Came {
+    fn whole(&mut self, stamp: Stamp, bytes: Vec<u8>) -> Came {
         (self.flows, self.since) = (true, Instant::now());
-        Came::Frame(stamp)
+        Came::Frame(stamp, bytes)
     }
 
     /// Waits for the first byte, so that a command that cannot work is known before anything relies on it.
@@ -133,8 +134,8 @@ impl Running {
     }
 
     /// What came of a frame whose rest will never come.
-    pub(super) fn rest(&mut self, spare: &mut Vec<u8>) -> Option<Stamp> {
-        self.frames.rest(spare)
+    pub(super) fn rest(&mut self) -> Option<(Stamp, Vec<u8>)> {
+        self.frames.rest()
     }
 
     /// Says how a command ended that has closed its output.

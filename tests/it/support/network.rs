@@ -141,7 +141,7 @@ pub(crate) fn golden() -> Golden {
     let of_name = |(place, name)| (name, of_images.iter().map(|scores| scores[place]).collect());
     Golden {
         scores: unfitted().into_iter().enumerate().map(of_name).collect(),
-        inputs,
+        inputs: inputs.into(),
         logits: outputs.logits,
         features: outputs.features,
         local_norms: outputs.local_norms,

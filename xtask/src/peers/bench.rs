@@ -179,11 +179,11 @@ impl Bench {
         ["taskset", "--cpu-list", &core, &own, "peers-camera", &frames, &orders].map(str::to_owned).to_vec()
     }
 
-    /// The monitor on a camera, pinned; `scaled`: with JPEG pictures decoded smaller.
+    /// The monitor on a camera, pinned, in the form of one of our peers. A network that it wants prepared is.
     ///
     /// # Errors
-    /// When its config cannot be written.
-    pub(super) fn monitor(&self, case: Case, scaled: bool) -> Result<Command> {
+    /// When its config cannot be written, or its network not be prepared.
+    pub(super) fn monitor(&self, case: Case, peer: Peer) -> Result<Command> {
         let (width, height) = case.camera.size_px;
         let pipe = json!({
             "command": self.camera(case.camera),
@@ -194,12 +194,19 @@ impl Bench {
             "live": false,
         });
         let config = json!({
-            "camera": [{ "name": "camera", "decode": { "scaled": scaled }, "source": { "pipe": pipe } }],
-            "model": { "package": self.package(case.network), "threads": 1 },
+            "camera": [{ "name": "camera", "decode": { "scaled": peer == Peer::Scaled }, "source": { "pipe": pipe } }],
+            "model": {
+                "package": self.package(case.network),
+                "threads": 1,
+                "cpu": { "prepared": peer == Peer::Prepared, "prepared_cache": self.out.join("prepared") },
+            },
             "score": { "name": SCORE },
         });
-        let file = self.out.join(format!("{case}{}.toml", if scaled { "-scaled" } else { "" }));
+        let file = self.out.join(format!("{case}-{peer}.toml"));
         std::fs::write(&file, toml::to_string(&config)?).with_context(|| file.display().to_string())?;
+        if peer == Peer::Prepared {
+            finish(self.oodwatch(&["build-engine", "--config"]).arg(&file))?;
+        }
         let mut command = self.pinned(&self.program);
         command.args(["run", "--config"]).arg(file);
         Ok(command)

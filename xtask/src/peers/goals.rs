@@ -151,6 +151,14 @@ pub(super) fn goals(kept: &[(Case, Measured)]) -> Vec<Goal> {
     goals.push(at_most("start to first verdict, by INTER_LINEAR's", 1.0 / 3.0, &|_, measured| {
         Some(ours_by(measured, linear, |run| run.start_ms).median)
     }));
+    goals.push(at_most("peak memory with a prepared network, by INTER_LINEAR's", 0.5, &|_, measured| {
+        Some(by(measured, Peer::Prepared, linear, |run| run.peak_kib as f64).median)
+    }));
+    goals.push(at_most(
+        "start to first verdict with a prepared network, by INTER_LINEAR's",
+        1.0 / 3.0,
+        &|_, measured| Some(by(measured, Peer::Prepared, linear, |run| run.start_ms).median),
+    ));
     goals
 }
 

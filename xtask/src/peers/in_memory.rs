@@ -19,7 +19,7 @@ const RUNS: usize = 2 * super::footage::FRAMES;
 /// When a program cannot be started or ends.
 pub(super) fn measure(bench: &Bench, case: Case, repeats: usize) -> Result<Vec<InMemory>> {
     let mut programs = BTreeMap::new();
-    for &peer in case.peers() {
+    for &peer in case.in_memory() {
         programs.insert(peer, Answering::start(command(bench, case, peer)?)?);
     }
     // The first repeat warms caches, and is not counted.

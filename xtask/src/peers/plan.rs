@@ -79,9 +79,14 @@ impl Case {
         self.camera.format != PixelFormat::Mjpg
     }
 
-    /// Who takes part.
-    pub(super) fn peers(self) -> &'static [Peer] {
-        if self.is_raw() { &[Peer::Ours, Peer::Linear, Peer::Area] } else { &Peer::ALL }
+    /// Who takes part where frames lie in memory.
+    pub(super) fn in_memory(self) -> &'static [Peer] {
+        if self.is_raw() { &[Peer::Ours, Peer::Linear, Peer::Area] } else { &Peer::OF_JPEG }
+    }
+
+    /// Who takes part where frames come through a pipe: beside those, oodwatch with a prepared network, which changes its start alone.
+    pub(super) fn through_a_pipe(self) -> Vec<Peer> {
+        [&[Peer::Ours, Peer::Prepared], &self.in_memory()[1..]].concat()
     }
 }
 
@@ -93,6 +98,8 @@ pub(super) enum Peer {
     Ours,
     /// oodwatch with `[camera.decode] scaled`.
     Scaled,
+    /// oodwatch with `[model.cpu] prepared`.
+    Prepared,
     /// The Python loop with INTER_LINEAR, as users write it.
     Linear,
     /// The Python loop with INTER_AREA, which makes a picture as good as ours.
@@ -102,7 +109,8 @@ pub(super) enum Peer {
 }
 
 impl Peer {
-    pub(super) const ALL: [Self; 5] = [Self::Ours, Self::Scaled, Self::Linear, Self::Area, Self::Reduced];
+    /// Those of JPEG pictures in memory.
+    const OF_JPEG: [Self; 5] = [Self::Ours, Self::Scaled, Self::Linear, Self::Area, Self::Reduced];
     /// The Python loops.
     pub(super) const OTHERS: [Self; 3] = [Self::Linear, Self::Area, Self::Reduced];
 }
@@ -113,6 +121,7 @@ impl fmt::Display for Peer {
         formatter.write_str(match self {
             Self::Ours => "whole",
             Self::Scaled => "scaled",
+            Self::Prepared => "prepared",
             Self::Linear => "linear",
             Self::Area => "area",
             Self::Reduced => "reduced",
@@ -133,5 +142,18 @@ mod tests {
         assert_eq!(names(&[]).len(), 18);
         assert_eq!(names(&["1080p-yuyv"]), ["1080p-yuyv-resnet20", "1080p-yuyv-lite0"]);
         assert_eq!(names(&["nothing"]), [""; 0]);
+    }
+
+    #[test]
+    fn a_prepared_network_is_measured_where_programs_start() {
+        let peers = |name: &str| {
+            let case = Case::chosen(&[name.to_owned()])[0];
+            let names = |peers: &[Peer]| peers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            (names(case.in_memory()), names(&case.through_a_pipe()))
+        };
+        let wanted = |memory: &str, pipe: &str| (memory.to_owned(), pipe.to_owned());
+        assert_eq!(peers("480p-nv12-lite0"), wanted("whole linear area", "whole prepared linear area"));
+        let jpeg = wanted("whole scaled linear area reduced", "whole prepared scaled linear area reduced");
+        assert_eq!(peers("480p-mjpg-lite0"), jpeg);
     }
 }

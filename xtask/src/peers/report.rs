@@ -10,6 +10,9 @@ use super::results::{Measured, Pass, Run, With};
 /// A number of a run.
 type Number = fn(&Run) -> f64;
 
+const PEAK_MEMORY: (&str, Number) = ("peak memory, MiB", |run| run.peak_kib as f64 / 1024.0);
+const START: (&str, Number) = ("start to first verdict, ms", |run| run.start_ms);
+
 /// Everything that was measured with the same, as text.
 pub(super) fn report(with: &With, kept: &[(Case, Measured)]) -> String {
     let mut text = format!("Measured on {} (build {}).\n\n", with.machine, with.build);
@@ -59,6 +62,15 @@ fn tables(text: &mut String, kept: &[(Case, Measured)]) -> std::fmt::Result {
     for (case, measured) in kept {
         rows_of_runs(text, *case, measured)?;
     }
+    writeln!(text, "\n## The start of the programs, with a prepared network on our side\n")?;
+    writeln!(
+        text,
+        "| case | | oodwatch | with a prepared network | INTER_LINEAR | that by ours | that by INTER_LINEAR's |"
+    )?;
+    writeln!(text, "|---|---|---:|---:|---:|---:|---:|")?;
+    for (case, measured) in kept {
+        rows_of_starts(text, *case, measured)?;
+    }
     Ok(())
 }
 
@@ -82,7 +94,7 @@ fn of_run(measured: &Measured, peer: Peer, number: impl Fn(&Run) -> f64) -> f64 
 }
 
 fn row_of_frame_path(text: &mut String, case: Case, measured: &Measured) -> std::fmt::Result {
-    let other = |peer| match case.peers().contains(&peer) {
+    let other = |peer| match case.in_memory().contains(&peer) {
         true => goals::frame_path(measured, peer).to_string(),
         false => String::new(),
     };
@@ -124,13 +136,24 @@ fn rows_of_runs(text: &mut String, case: Case, measured: &Measured) -> std::fmt:
         ("p50, ms", |run| run.latency_p50_ms),
         ("p99, ms", |run| run.latency_p99_ms),
         ("processor per frame, us", |run| run.processor_us),
-        ("peak memory, MiB", |run| run.peak_kib as f64 / 1024.0),
-        ("start to first verdict, ms", |run| run.start_ms),
+        PEAK_MEMORY,
+        START,
     ];
     for (name, number) in numbers {
         let [ours, linear, area] = [Peer::Ours, Peer::Linear, Peer::Area].map(|peer| of_run(measured, peer, number));
         let [by_linear, by_area] = [Peer::Linear, Peer::Area].map(|peer| goals::ours_by(measured, peer, number));
         writeln!(text, "| {case} | {name} | {ours:.1} | {linear:.1} | {area:.1} | {by_linear} | {by_area} |")?;
+    }
+    Ok(())
+}
+
+fn rows_of_starts(text: &mut String, case: Case, measured: &Measured) -> std::fmt::Result {
+    for (name, number) in [PEAK_MEMORY, START] {
+        let [ours, prepared, linear] =
+            [Peer::Ours, Peer::Prepared, Peer::Linear].map(|peer| of_run(measured, peer, number));
+        let [by_ours, by_linear] =
+            [Peer::Ours, Peer::Linear].map(|peer| goals::by(measured, Peer::Prepared, peer, number));
+        writeln!(text, "| {case} | {name} | {ours:.1} | {prepared:.1} | {linear:.1} | {by_ours} | {by_linear} |")?;
     }
     Ok(())
 }

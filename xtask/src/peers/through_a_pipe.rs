@@ -31,10 +31,10 @@ const MOST_EMPTY_LINES: usize = 30;
 /// When a program cannot be started, ends, or leaves a frame out.
 pub(super) fn measure(bench: &Bench, case: Case, repeats: usize) -> Result<Vec<BTreeMap<Peer, Run>>> {
     // The first start of each fills the system's caches, and is not counted.
-    for &peer in case.peers() {
+    for peer in case.through_a_pipe() {
         run(bench, case, peer)?;
     }
-    let turn = || case.peers().iter().map(|&peer| Ok((peer, run(bench, case, peer)?))).collect();
+    let turn = || case.through_a_pipe().into_iter().map(|peer| Ok((peer, run(bench, case, peer)?))).collect();
     (0..repeats).map(|_| turn()).collect()
 }
 
@@ -42,7 +42,7 @@ fn run(bench: &Bench, case: Case, peer: Peer) -> Result<Run> {
     let orders = bench.orders();
     let mut camera = fifo(&orders)?;
     let mut command = match peer {
-        Peer::Ours | Peer::Scaled => bench.monitor(case, peer == Peer::Scaled)?,
+        Peer::Ours | Peer::Scaled | Peer::Prepared => bench.monitor(case, peer)?,
         _ => bench.python("loop.py", case, peer)?,
     };
     let log = bench.out.join(format!("{peer}.log"));
