@@ -237,8 +237,11 @@ mod tests {
             "ablate-cifar10",
             "ablate-cifar10-10k",
             "ablate-cifar10-50k",
+            "ablate-cifar10-resnet18",
+            "ablate-cifar10-resnet18-gentle",
             "final-cifar10-10k",
             "final-cifar10-50k",
+            "final-cifar10-resnet18-gentle",
             "scratch-cifar10-10k",
         ];
         let grids = grids.map(whole);
