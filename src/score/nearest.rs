@@ -57,9 +57,14 @@ impl Nearest {
         let nearest = exact(likeliest as u32);
         // ||q - r||^2 = ||q||^2 - 2 (<q, r> - ||r||^2 / 2).
         let threshold = (dot(query, query) - nearest) / 2.0;
-        self.screen.choose(uppers, |row, upper| (upper >= threshold || !upper.is_finite()) && row != likeliest);
+        self.screen.choose(uppers, |row, upper| reaches(upper, threshold) && row != likeliest);
         nearest.min(least(self.screen.narrow(query, threshold)))
     }
+}
+
+/// Whether a value that is at most `upper` can reach a threshold. Of one that is not known to be finite nothing is known.
+fn reaches(upper: f64, threshold: f64) -> bool {
+    upper >= threshold || !upper.is_finite()
 }
 
 /// What bounds a row's product with any query.
@@ -149,7 +154,7 @@ impl Screen {
             self.candidates.retain(|row| {
                 let product = products.next().copied().unwrap_or_default();
                 let (middle, slack) = bounds[*row as usize].around(product, step, norm + left_out, left_out);
-                middle + slack >= threshold
+                reaches(middle + slack, threshold)
             });
         }
         &self.candidates
@@ -287,6 +292,18 @@ mod tests {
         assert!(coarse.bound(&query).0.iter().any(|upper| !upper.is_finite()));
         nearest.coarse = Some(coarse);
         assert_eq!(nearest.smallest(&query, distance), distance(7));
+    }
+
+    #[test]
+    fn a_row_whose_bound_is_no_number_can_still_be_the_nearest() {
+        // Of the first row the products are inf and -inf, of the second both -inf.
+        let rows = [vec![2e38, 1e38], vec![-2e38, 1e38]];
+        let query = [2e38, -1e37];
+        let distance = |row: u32| square_distance(&rows[row as usize], &query);
+        let mut nearest = Nearest::new(rows.iter(), 2);
+        let biases = nearest.screen.bounds.iter().map(|row| row.bias);
+        nearest.coarse = Some(Coarse::new(rows.iter().cloned().zip(biases), 2));
+        assert_eq!(nearest.smallest(&query, distance), distance(0));
     }
 
     #[test]

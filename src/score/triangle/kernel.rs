@@ -1,6 +1,6 @@
 //! The product of a packed triangle with a vector, column by column, four of them at a time: more would not leave their places
 //! in a processor's registers. A column whose number is 0 is never read, and columns are too short for a processor to guess how they go
-//! on: so the next four are asked for ahead, a cache line each where entries have 16 bits.
+//! on: so the next four are asked for ahead, a cache line of each, which is all of a chunk where entries have 16 bits.
 //!
 //! Products are f32, and four of them are added up before they meet the sum of the others: that leaves an error of a few
 //! 1e-7 of their magnitude per row.
