@@ -4,6 +4,7 @@
 //! its absence is an error text rather than a program that does not start.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -41,7 +42,7 @@ pub(super) fn environment() -> Result<Environment, InferError> {
 /// The library in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Runtime {
-    /// Where it was loaded from; a bare name where the loader found it.
+    /// Where it was loaded from; a bare name where the loader found it and the kernel does not tell.
     pub path: PathBuf,
     /// What it says of its build.
     pub build: &'static str,
@@ -50,8 +51,21 @@ pub struct Runtime {
 /// The library in use; none before a network was opened.
 pub fn runtime() -> Option<Runtime> {
     let loaded = ENVIRONMENT.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-    let path = library_path().ok().filter(|_| loaded)?;
+    let named = library_path().ok().filter(|_| loaded)?;
+    let path = if named.is_absolute() { named } else { mapped().unwrap_or(named) };
     Some(Runtime { path, build: ort::info() })
+}
+
+/// The file of a library that the loader found by its name.
+fn mapped() -> Option<PathBuf> {
+    find_mapped(&fs::read_to_string("/proc/self/maps").ok()?)
+}
+
+/// The first file of the library's name, with or without a version behind it, in the kernel's list of what is mapped (proc_pid_maps(5)).
+fn find_mapped(maps: &str) -> Option<PathBuf> {
+    let paths = maps.lines().filter_map(|line| Some(Path::new(line.get(line.find('/')?..)?)));
+    let is_it = |path: &&Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(LIBRARY_FILE));
+    paths.into_iter().find(is_it).map(Path::to_path_buf)
 }
 
 /// Where the library is: the variable, beside the program, in its sibling `lib`, or wherever the loader looks.
@@ -78,4 +92,19 @@ fn log_message(level: LogLevel, _category: &str, _id: &str, _location: &str, mes
         LogLevel::Error | LogLevel::Fatal => log::Level::Error,
     };
     log::log!(target: "onnxruntime", level, "{message}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_of_a_library_that_the_loader_found_is_told_by_the_kernel() {
+        let maps = "55d0c8a00000-55d0c8a6f000 r--p 00000000 fe:00 131 /usr/bin/oodwatch\n\
+                    7f1c2a000000-7f1c2a100000 rw-p 00000000 00:00 0 \n\
+                    7f1c2b000000-7f1c2b9d4000 r--p 00000000 fe:00 77 /opt/a b/libonnxruntime.so.1.23.2\n\
+                    7f1c2c000000-7f1c2c001000 r--p 00000000 fe:00 78 /opt/libonnxruntime_providers_shared.so\n";
+        assert_eq!(find_mapped(maps), Some("/opt/a b/libonnxruntime.so.1.23.2".into()));
+        assert_eq!(find_mapped("7f1c2a000000-7f1c2a100000 rw-p 00000000 00:00 0 [heap]\n"), None);
+    }
 }
