@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::EvidenceError;
 use crate::config::{CameraConfig, Config};
 use crate::decode::DecodeConfig;
-use crate::infer::{own_precision, runtime};
+use crate::infer::{PreparedNetwork, own_precision, runtime};
 use crate::open::{CalibratedPackage, OpenError};
 use crate::package::{MANIFEST_FILE, Package, sha256_hex};
 use crate::view::ViewConfig;
@@ -43,6 +43,8 @@ pub struct Identity {
     pub settings: String,
     /// Number format of the inference.
     pub precision: &'static str,
+    /// The network that was prepared for this processor, and ran in the place of the package's; none where that one ran.
+    pub prepared: Option<PreparedNetwork>,
     /// Execution provider of the network; none where it could not be opened.
     pub execution_provider: Option<String>,
     /// ONNX Runtime; none where it was not loaded.
@@ -115,6 +117,7 @@ impl Identity {
             view: camera.view.clone(),
             decode: camera.decode,
             precision: precision.as_str(),
+            prepared: None,
             execution_provider: by.map(|by| by.execution_provider.to_string()),
             onnx_runtime: OnnxRuntime::in_use(),
         })

@@ -111,7 +111,11 @@ pub fn gather(request: &Request<'_>, tick: &dyn Fn(&str)) -> Result<Evidence, Ev
     let Request { config, config_path, camera, .. } = *request;
     tick("self-test");
     let dir = camera.calibration.as_ref().unwrap_or(&config.model.package);
-    let package = Package::begin(dir).map_err(OpenError::from)?;
+    // All of it, and the network's too: the page tells the sha256 of each file, and a prepared network runs without model.onnx being read.
+    let package = Package::open(dir).map_err(OpenError::from)?;
+    if dir != &config.model.package {
+        Package::open(&config.model.package).map_err(OpenError::from)?;
+    }
     let opened = match open_cameras(config) {
         Ok(opened) => opened,
         Err(error) => {
@@ -125,11 +129,12 @@ pub fn gather(request: &Request<'_>, tick: &dyn Fn(&str)) -> Result<Evidence, Ev
     let by = place.and_then(|place| opened.of_cameras().nth(place));
     let by = by.ok_or_else(|| OpenError::Uncalibrated { dir: package.dir.clone() })?;
     let (lens, id) = (by.lens, by.package.id.clone());
+    let prepared = opened.pipeline.network_options().prepared.clone();
     let OpenedCameras { pipeline, calibrations, .. } = opened;
     let pipeline = SharedPipeline(Arc::new(Mutex::new(pipeline)));
     let package_in_use = calibrations.iter().find(|by| by.id == id);
     let by = package_in_use.ok_or_else(|| OpenError::Uncalibrated { dir: package.dir.clone() })?;
-    let identity = Identity::of(config, config_path, camera, &package, Some(by))?;
+    let identity = Identity { prepared, ..Identity::of(config, config_path, camera, &package, Some(by))? };
     let judged_by = JudgedBy { lens, package: by };
     let bench = Bench { config, camera, by: judged_by, judge: by.judge.clone(), pipeline, tick };
     let results = examine(request, &package, bench)?;

@@ -6,11 +6,16 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{InferError, Network, NetworkOptions, Onnx, Precision, builder, forget_builder, own_precision, shapes};
+use serde::Serialize;
+
+use super::{
+    ExecutionProvider, InferError, Network, NetworkOptions, Onnx, Precision, builder, forget_builder, own_precision,
+    shapes,
+};
 use crate::package::{Package, StampedFile, sha256_of_file};
 
 /// A prepared network, and what it was when it was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PreparedNetwork {
     /// Its file.
     pub file: PathBuf,
@@ -73,6 +78,12 @@ impl<'o> Verified<'o> {
             let file = package.model_file()?;
             return Ok(Self { file, own: own_precision(&package.model_onnx()?)?, prepared: None });
         };
+        if options.as_written || options.execution_providers != [ExecutionProvider::Cpu] {
+            return Err(unusable(
+                &prepared.file,
+                &"it is for execution_providers = [\"cpu\"] alone, and not as written",
+            ));
+        }
         let file = StampedFile::of(prepared.file.clone()).map_err(|error| unusable(&prepared.file, &error))?;
         prepared.verify()?;
         Ok(Self { file, own: prepared.precision, prepared: Some(prepared) })

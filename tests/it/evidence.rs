@@ -87,6 +87,37 @@ fn the_shipped_package_gives_the_same_page_twice_and_all_that_is_promised_holds(
     check_pages(&bench.path("first"));
 }
 
+/// Of a network that was prepared ahead of time, the page names the file that ran; and the package's own is read all the same.
+#[test]
+fn a_prepared_network_is_named_and_the_one_that_it_was_made_of_still_vouched_for() {
+    if !have(&[Tool::OnnxRuntime, Tool::Cifar10]) {
+        return;
+    }
+    let bench = photographs(40, "");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/cifar10-resnet20");
+    fs::create_dir(bench.path("shipped")).unwrap();
+    for entry in fs::read_dir(&shipped).unwrap().map(Result::unwrap) {
+        fs::copy(entry.path(), bench.path("shipped").join(entry.file_name())).unwrap();
+    }
+    let [package, cache] = ["shipped", "cache"].map(|folder| bench.path(folder).display().to_string());
+    let model = format!("[model]\npackage = {package:?}\ncpu = {{ prepared = true, prepared_cache = {cache:?} }}\n");
+    let source = "[[camera]]\n[camera.source.images]\npath = \"known\"\n";
+    bench.write("config.toml", &format!("{source}{model}{DEADLINE}"));
+    bench.run(&["build-engine", "--config", "config.toml"]).expect(0, &[]);
+    evidence(&bench, "known", "first", &[]).expect(0, &[]);
+    let prepared = &lasting(&bench, "first")["identity"]["prepared"];
+    let file = fs::read(prepared["file"].as_str().unwrap()).unwrap();
+    assert_eq!(prepared["sha256"], package::sha256_hex(&file));
+    let page = fs::read_to_string(bench.path("first/evidence.md")).unwrap();
+    assert!(page.contains("prepared network, run for model.onnx"), "{page}");
+
+    let network = bench.path("shipped/model.onnx");
+    let mut bytes = fs::read(&network).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&network, bytes).unwrap();
+    evidence(&bench, "known", "second", &[]).expect(3, &["model.onnx", "sha256"]);
+}
+
 fn check_pages(dir: &Path) {
     let [html, text] = ["evidence.html", "evidence.md"].map(|name| fs::read_to_string(dir.join(name)).unwrap());
     assert!(html.contains("supports a safety case and replaces none") && text.contains("and replaces none"));

@@ -74,6 +74,9 @@ fn identity(evidence: &Evidence) -> Vec<Block> {
         row("package id (sha256 of manifest.toml)", identity.package_id.clone()),
     ];
     rows.extend(identity.package_files.iter().map(|(name, sha256)| row(&format!("sha256 of {name}"), sha256.clone())));
+    rows.extend(identity.prepared.iter().map(|network| {
+        row("prepared network, run for model.onnx", format!("{}, sha256 {}", network.file.display(), network.sha256))
+    }));
     rows.extend([
         row("config", identity.config.display().to_string()),
         row("sha256 of the config", identity.config_sha256.clone()),
