@@ -28,10 +28,10 @@ pub(crate) struct Arguments {
     /// The config that `run` will be given
     #[arg(long, value_name = "FILE", required_unless_present = "model")]
     config: Option<PathBuf>,
-    /// Instead, a package that `calibrate`, `init`, `score` or `bench` is to run with `--execution-provider tensorrt`
-    #[arg(long, value_name = "PKG", conflicts_with = "config")]
+    /// A package instead of the config's; without a config one that `calibrate`, `init`, `score` or `bench` is to run with `--execution-provider tensorrt`
+    #[arg(long, value_name = "PKG")]
     model: Option<PathBuf>,
-    /// With --model: prepare it for the processor instead, for `bench --prepared`
+    /// Without a config: prepare it for the processor instead, for `bench --prepared`
     #[arg(long, conflicts_with = "config")]
     prepared: bool,
     /// Build also where an engine is there
@@ -84,7 +84,7 @@ struct Wanted {
 
 impl Wanted {
     fn of(arguments: &Arguments) -> anyhow::Result<Self> {
-        if let Some(package) = &arguments.model {
+        if let (None, Some(package)) = (&arguments.config, &arguments.model) {
             let model = ModelConfig::new(package);
             return Ok(match arguments.prepared {
                 true => {
@@ -112,7 +112,8 @@ impl Wanted {
             ))
             .into());
         };
-        Ok(Self { kind, model, cameras: camera.len() })
+        let package = arguments.model.clone().unwrap_or_else(|| model.package.clone());
+        Ok(Self { kind, model: ModelConfig { package, ..model }, cameras: camera.len() })
     }
 }
 

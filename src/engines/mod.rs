@@ -62,6 +62,14 @@ impl Kind {
         }
     }
 
+    /// What `build-engine` is to be told where there is no config.
+    const fn without_config(self) -> &'static str {
+        match self {
+            Self::TensorRt => "--model PKG",
+            Self::Prepared => "--model PKG --prepared",
+        }
+    }
+
     const fn nothing(self) -> &'static str {
         match self {
             Self::TensorRt => "TensorRT built no engine: it took no part of the network; its log says why",
@@ -101,8 +109,8 @@ pub enum EngineError {
     },
     /// Nobody has built the engine.
     #[error(
-        "{} in {} ({why}); {}: run `oodwatch build-engine` with the same config first",
-        kind.missing(), folder.display(), kind.why_not_now()
+        "{} in {} ({why}); {}: run `oodwatch build-engine` with the same config and package first (without a config: {})",
+        kind.missing(), folder.display(), kind.why_not_now(), kind.without_config()
     )]
     NotBuilt {
         /// What was looked for.

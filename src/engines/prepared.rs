@@ -33,13 +33,13 @@ struct Record {
 /// There is none, or none that is whole.
 pub fn find_prepared(store: &Store, key: &Key) -> Result<PreparedNetwork, EngineError> {
     let folder = store.find(key)?;
-    let text = fs::read_to_string(folder.join(RECORD_FILE)).unwrap_or_default();
-    let unreadable = |error: toml::de::Error| EngineError::NotBuilt {
+    let unreadable = |problem: &str| EngineError::NotBuilt {
         kind: store.kind(),
         folder: folder.clone(),
-        why: format!("{RECORD_FILE} cannot be read: {}", error.message()),
+        why: format!("{RECORD_FILE} cannot be read: {problem}"),
     };
-    let Record { sha256, precision } = toml::from_str(&text).map_err(unreadable)?;
+    let text = fs::read_to_string(folder.join(RECORD_FILE)).map_err(|error| unreadable(&error.to_string()))?;
+    let Record { sha256, precision } = toml::from_str(&text).map_err(|error| unreadable(error.message()))?;
     Ok(PreparedNetwork { file: folder.join(NETWORK_FILE), sha256, precision })
 }
 

@@ -113,7 +113,7 @@ pub enum InferError {
         source: ort::Error,
     },
     /// A prepared network is not what was written, or cannot be opened.
-    #[error("prepared network {}: {problem}; `oodwatch build-engine` with the same config makes it anew", path.display())]
+    #[error("prepared network {}: {problem}; `oodwatch build-engine` with the same config and package makes it anew", path.display())]
     Prepared {
         /// Its file.
         path: PathBuf,

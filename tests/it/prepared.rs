@@ -120,6 +120,12 @@ fn the_network_of_another_package_is_not_taken_for_this_one() {
     let package = bench.path("package");
     package::replace(&package, &other, network::manifest(), &network::calibration(), &network::golden()).unwrap();
     prepared(&bench, "run").expect(5, &["there is none"]);
+    // A package in the place of the config's, as `calibrate` takes one.
+    fs::rename(&package, bench.path("other")).unwrap();
+    run(&bench, &["build-engine", "--config", PREPARED, "--model", "other"]).expect(0, &[]);
+    fs::rename(bench.path("other"), &package).unwrap();
+    prepared(&bench, "run").expect(0, &["infer: prepared network"]);
+    assert_eq!(store(&bench).len(), 2);
 }
 
 #[test]
