@@ -58,7 +58,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     match found(&store, &key) {
         Ok(folder) if !arguments.force => return lines::text(&format!("ok  engine   {}", folder.display())),
-        Err(error @ (EngineError::NotBuilt { .. } | EngineError::Infer(_))) => log::info!("infer: {error}"),
+        Err(EngineError::NotBuilt { why, folder, .. }) => log::info!("infer: {kind} in {}: {why}", folder.display()),
+        Err(error @ EngineError::Infer(_)) => log::info!("infer: {error}"),
         _ => {}
     }
     let started = Instant::now();
