@@ -11,7 +11,7 @@ use crate::package::{Manifest, sha256_hex};
 /// Characters of a key's hash that name its folder.
 const ID_LENGTH: usize = 16;
 /// What stands for something that this machine does not tell.
-pub(super) const UNKNOWN: &str = "unknown";
+const UNKNOWN: &str = "unknown";
 /// The part by which engines of one network are known.
 const MODEL_SHA256: &str = "model_sha256";
 
@@ -27,7 +27,6 @@ impl Key {
     /// has to be loaded.
     pub fn of_tensorrt(root: &Path, manifest: &Manifest, options: &NetworkOptions) -> Self {
         let told = &options.provider_options.tensorrt;
-        let known = |part: Option<String>| part.unwrap_or_else(|| UNKNOWN.into());
         Self {
             parts: vec![
                 (MODEL_SHA256, manifest.model_sha256().into()),
@@ -49,7 +48,6 @@ impl Key {
     /// The key of a network that ONNX Runtime prepares for this machine's processor; otherwise as [`Self::of_tensorrt`]. The number format is
     /// the network's own, and batches, threads and cameras change nothing.
     pub fn of_cpu(root: &Path, manifest: &Manifest) -> Self {
-        let known = |part: Option<String>| part.unwrap_or_else(|| UNKNOWN.into());
         let runtime = runtime();
         Self {
             parts: vec![
@@ -74,6 +72,11 @@ impl Key {
     pub(super) fn to_text(&self) -> String {
         self.parts.iter().map(|(name, value)| format!("{name} = {}\n", toml::Value::from(value.as_str()))).collect()
     }
+}
+
+/// What this machine tells, or what stands for it.
+fn known(part: Option<String>) -> String {
+    part.unwrap_or_else(|| UNKNOWN.into())
 }
 
 /// A key as it was written beside an engine.

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::package::sha256_of_file;
+use crate::package::{hex, sha256_of_file};
 
 /// What begins a file of ELF's 64-bit form with the least byte first, which every Linux that this program runs on has.
 const ELF64_LITTLE: [u8; 6] = [0x7f, b'E', b'L', b'F', 2, 1];
@@ -42,7 +42,7 @@ fn build_id(path: &Path) -> io::Result<Option<String>> {
             let mut notes = vec![0; bytes as usize];
             file.read_exact_at(&mut notes, offset)?;
             if let Some(id) = in_notes(&notes) {
-                return Ok(Some(id.iter().map(|byte| format!("{byte:02x}")).collect()));
+                return Ok(Some(hex(id)));
             }
         }
     }

@@ -13,6 +13,7 @@ use crate::calibrate::{Judgement, Moment, effective_count};
 use crate::decide::policy::STRANGEST;
 use crate::decode::{Content, Decoder, Picture, decode};
 use crate::health::{Finding, Health, Meta, View};
+use crate::package::hex;
 use crate::source::faults::picture;
 use crate::source::{self, SourceConfig};
 
@@ -176,7 +177,7 @@ impl Reading {
             bad: self.bad,
             frames_per_second: (self.seen.len() - 1) as f64 / last.time_s.max(1e-9),
             size_px,
-            sha256: self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: hex(&self.hash.finalize()),
             effective_frames: effective_count(&finite),
             not_finite: self.seen.len() - finite.len(),
         };

@@ -11,7 +11,7 @@ use crate::config::{CameraConfig, Config};
 use crate::decode::DecodeConfig;
 use crate::infer::{PreparedNetwork, own_precision, runtime};
 use crate::open::{CalibratedPackage, OpenError};
-use crate::package::{MANIFEST_FILE, Package, sha256_hex};
+use crate::package::{MANIFEST_FILE, Package, sha256_hex, sha256_of_file};
 use crate::view::ViewConfig;
 
 /// Program, package and config.
@@ -105,7 +105,7 @@ impl Identity {
         };
         Ok(Self {
             program: env!("CARGO_PKG_VERSION"),
-            program_sha256: fs::read("/proc/self/exe").ok().map(|bytes| sha256_hex(&bytes)),
+            program_sha256: sha256_of_file(Path::new("/proc/self/exe")).ok(),
             package: package.dir.clone(),
             package_id: package.id.clone(),
             package_files,

@@ -63,9 +63,9 @@ fn mapped() -> Option<PathBuf> {
 
 /// The first file of the library's name, with or without a version behind it, in the kernel's list of what is mapped (proc_pid_maps(5)).
 fn find_mapped(maps: &str) -> Option<PathBuf> {
-    let paths = maps.lines().filter_map(|line| Some(Path::new(line.get(line.find('/')?..)?)));
+    let mut paths = maps.lines().filter_map(|line| Some(Path::new(line.get(line.find('/')?..)?)));
     let is_it = |path: &&Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(LIBRARY_FILE));
-    paths.into_iter().find(is_it).map(Path::to_path_buf)
+    paths.find(is_it).map(Path::to_path_buf)
 }
 
 /// Where the library is: the variable, beside the program, in its sibling `lib`, or wherever the loader looks.

@@ -22,14 +22,6 @@ vectorised! {
         }
     }
 
-    /// `sums += few`, in f64 what was added up in f32, and `few` begins again.
-    pub(super) fn move_over(few: &mut [f32], sums: &mut [f64]) -> () {
-        for (few, sum) in few.iter_mut().zip(sums) {
-            *sum += f64::from(*few);
-            *few = 0.0;
-        }
-    }
-
     /// `sum_i x_i^2` in f64.
     pub(super) fn square_sum(values: &[f32]) -> f64 {
         sum_of(values, |value| f64::from(value) * f64::from(value))

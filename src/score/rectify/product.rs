@@ -4,7 +4,7 @@ use super::levels::Levels;
 use super::shape::{Mix, Term};
 use crate::package::Head;
 use crate::score::Outputs;
-use crate::score::kernels::{add_rows, move_over, vectorised};
+use crate::score::kernels::{add_rows, vectorised};
 
 /// Up to so many weights `W z` is computed (5 microseconds); beyond, it is the network's logits less b.
 ///
@@ -121,8 +121,8 @@ impl Product {
         }
         for few in level.chunks(IN_F32) {
             add_columns(&self.long_columns, few, features, &mut self.few_weighted, &mut self.few_plain);
-            move_over(self.few_weighted.as_flattened_mut(), &mut self.weighted);
-            move_over(self.few_plain.as_flattened_mut(), &mut self.plain);
+            move_over(&mut self.few_weighted, &mut self.weighted);
+            move_over(&mut self.few_plain, &mut self.plain);
         }
     }
 
@@ -154,7 +154,7 @@ impl Product {
         } else {
             for few in rest.chunks(IN_F32) {
                 add_products(&self.long_columns, few, outputs.features, &mut self.few_weighted);
-                move_over(self.few_weighted.as_flattened_mut(), &mut self.weighted);
+                move_over(&mut self.few_weighted, &mut self.weighted);
             }
         }
         self.rest = rest;
@@ -182,6 +182,14 @@ vectorised! {
     fn begin(y: &mut [f64], network: (f64, &[f32]), bias: &[f64], all: (f64, &[f64])) -> () {
         for (((y, logit), bias), of_all) in y.iter_mut().zip(network.1).zip(bias).zip(all.1) {
             *y = bias + network.0 * (f64::from(*logit) - bias) + all.0 * of_all;
+        }
+    }
+
+    /// `sums += few`, and `few` begins again.
+    fn move_over(few: &mut [Lanes], sums: &mut [f64]) -> () {
+        for (few, sum) in few.as_flattened_mut().iter_mut().zip(sums) {
+            *sum += f64::from(*few);
+            *few = 0.0;
         }
     }
 
