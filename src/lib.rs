@@ -56,7 +56,7 @@
 //! ```
 //!
 //! Invariants, things deliberately absent: no network access; no `unsafe` (system calls to cameras are made by the
-//! crate `oodwatch-v4l2`); no score that needs gradients; no step down to another execution provider unless the
+//! crate `oodwatch-v4l2`, products of small integers by `oodwatch-dot`); no score that needs gradients; no step down to another execution provider unless the
 //! config allows it; no frame that was taken from its source is judged twice or lost uncounted.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]

@@ -13,7 +13,6 @@ mod error;
 mod feature_norm;
 mod fits;
 mod gradnorm;
-mod integer_dot;
 mod kernels;
 mod knn;
 mod local;
@@ -30,7 +29,6 @@ mod rectify;
 mod scorers;
 mod state;
 #[cfg(target_arch = "x86_64")]
-mod streams;
 pub mod synthetic;
 #[cfg(test)]
 mod testing;

@@ -5,8 +5,9 @@
 //! approximation); only rows whose upper bound reaches the k-th largest lower bound can be among the k nearest, and
 //! those few are left to be looked at in full. The answer is that of a full scan, from a quarter of the memory traffic.
 
+use oodwatch_dot::eight::{self, Codes, WIDTH};
+
 use super::coarse::Coarse;
-use super::integer_dot::{self, WIDTH};
 use super::kernels::vectorised;
 use super::metric::dot;
 
@@ -17,7 +18,7 @@ const CODE_MAX: f64 = 127.0;
 #[derive(Debug)]
 pub(super) struct Screen {
     /// Row by row, each filled up with zeros to whole [`WIDTH`]s.
-    codes: Vec<[i8; WIDTH]>,
+    codes: Vec<Codes>,
     bounds: Vec<RowBounds>,
     /// The query, rounded to as many bits as a 32-bit sum of products leaves room for.
     query: Vec<[i16; WIDTH]>,
@@ -94,7 +95,7 @@ impl Screen {
         let mut codes = Vec::new();
         let bounds: Vec<RowBounds> = rows.map(|row| RowBounds::new(row.as_ref(), &bias, &mut codes)).collect();
         let count = bounds.len();
-        let query_max = (f64::from(i32::MAX) / (CODE_MAX * columns.max(1) as f64)).min(f64::from(i16::MAX)).floor();
+        let query_max = (f64::from(i32::MAX) / (CODE_MAX * columns.max(1) as f64)).min(eight::QUERY_MAX.into()).floor();
         Self {
             codes,
             bounds,
@@ -122,7 +123,7 @@ impl Screen {
             return &self.candidates;
         }
         let (step, left_out) = self.round(query);
-        integer_dot::products(&self.codes, &self.query, &mut self.products);
+        eight::products(&self.codes, &self.query, &mut self.products);
         self.bound(step, norm + left_out, left_out);
         let threshold = kth_largest(&mut self.lowers, k);
         let reaching = self.uppers.iter().enumerate().filter(|(_, upper)| **upper >= threshold);
@@ -149,7 +150,7 @@ impl Screen {
         if self.candidates.len() > 1 {
             let (step, left_out) = self.round(query);
             let norm = dot(query, query).sqrt();
-            integer_dot::products_of(&self.codes, &self.candidates, &self.query, &mut self.products);
+            eight::products_of(&self.codes, &self.candidates, &self.query, &mut self.products);
             let (bounds, mut products) = (&self.bounds, self.products.iter());
             self.candidates.retain(|row| {
                 let product = products.next().copied().unwrap_or_default();
@@ -212,12 +213,12 @@ impl RowBounds {
     }
 
     /// Of one row, whose codes are added to `codes`.
-    fn new(row: &[f64], bias: impl Fn(f64) -> f64, codes: &mut Vec<[i8; WIDTH]>) -> Self {
+    fn new(row: &[f64], bias: impl Fn(f64) -> f64, codes: &mut Vec<Codes>) -> Self {
         let step = row.iter().fold(0.0_f64, |max, x| max.max(x.abs())) / CODE_MAX;
         let (mut left_out, mut square) = (0.0, 0.0);
         let first = codes.len();
-        codes.resize(first + row.len().div_ceil(WIDTH), [0; WIDTH]);
-        for (place, x) in codes[first..].as_flattened_mut().iter_mut().zip(row) {
+        codes.resize(first + row.len().div_ceil(WIDTH), Codes([0; WIDTH]));
+        for (place, x) in codes[first..].iter_mut().flat_map(|codes| &mut codes.0).zip(row) {
             let code = if step > 0.0 { (x / step).round() } else { 0.0 };
             *place = code as i8;
             left_out += (x - step * code).powi(2);

@@ -5,9 +5,8 @@
 //! steps wide. The norm of what four bits leave out is kept exactly, and Cauchy-Schwarz on it makes the bound (no
 //! approximation). It is wider than that of eight bits, but takes half of the memory traffic.
 
-mod nibble_dot;
+use oodwatch_dot::four::{self, CODE_MAX, Nibbles, WIDTH};
 
-use self::nibble_dot::{CODE_MAX, Nibbles, WIDTH};
 use super::kernels::{vectorised, wide_maximum};
 
 /// Numbers of a row that are kept in full.
@@ -92,7 +91,7 @@ impl Coarse {
         let step = max / QUERY_MAX;
         let inverse = if step > 0.0 { 1.0 / step } else { 0.0 };
         let sums = round_query(query, step, inverse, self.query.as_flattened_mut(), self.scaled.as_mut_slice());
-        nibble_dot::products(&self.codes, &self.query, &mut self.products);
+        four::products(&self.codes, &self.query, &mut self.products);
         multiply_large(&self.large, &self.places, &self.scaled, &mut self.in_full);
         let total: i32 = self.query.as_flattened().iter().map(|x| i32::from(*x)).sum();
         let (norm, left_out) = (sums.square.sqrt(), sums.left_out.sqrt());
@@ -120,12 +119,10 @@ impl Bounds {
         let step = largest / f64::from(MIDDLE);
         let (mut left_out, mut coded) = (0.0, 0.0);
         let first = codes.len();
-        codes.resize(first + row.len().div_ceil(WIDTH), [0; WIDTH / 2]);
+        codes.resize(first + row.len().div_ceil(WIDTH), Nibbles::ZERO);
         for (place, x) in rest.iter().enumerate() {
             let code = if step > 0.0 { (x / step).round() } else { 0.0 };
-            let byte = &mut codes[first + place / WIDTH][place % (WIDTH / 2)];
-            let nibble = (code as i32 + MIDDLE) as u8;
-            *byte |= if place % WIDTH < WIDTH / 2 { nibble } else { nibble << 4 };
+            codes[first + place / WIDTH].set(place % WIDTH, (code as i32 + MIDDLE) as u8);
             left_out += (x - step * code).powi(2);
             coded += (step * code).powi(2);
         }
