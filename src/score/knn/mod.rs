@@ -32,7 +32,7 @@ struct Knn {
 
 /// How the bank is searched.
 enum Search {
-    Exact(Screen),
+    Exact(Box<Screen>),
     Approximate(Graph),
 }
 
@@ -81,7 +81,7 @@ fn search(state: &StateReader<'_>, bank: &Array2<f32>, k: usize) -> Result<Searc
         return Ok(Search::Approximate(Graph::read(state, bank.nrows(), k)?));
     }
     let rows = bank.outer_iter().map(|row| row.mapv(f64::from).to_vec());
-    Ok(Search::Exact(Screen::for_distances(rows, bank.ncols())))
+    Ok(Search::Exact(Box::new(Screen::for_distances(rows, bank.ncols()))))
 }
 
 /// Fits the bank: directions of a seeded choice of frames; and the graph, where the bank is large.
