@@ -3,7 +3,8 @@
 //! Sampled, not scaled down: averaging would hide noise, and what is left of detail after scaling says nothing about focus.
 //! The frame is read where the points are and nowhere else.
 
-use super::points::{Point, Points};
+use super::line::{Columns, Line, Whole};
+use super::points::Points;
 use super::view::{Pixels, Sample, View};
 
 /// Blocks per side.
@@ -15,7 +16,7 @@ pub(super) const LEAST_SIDE: usize = 3 * SIDE_BLOCKS + 2;
 const LEAST_POINTS: f32 = 9.0;
 
 /// What lies in one block.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Block {
     points: f32,
     luma: u32,
@@ -60,10 +61,9 @@ impl Block {
 #[derive(Debug)]
 pub(super) struct Measured {
     blocks: [Block; BLOCKS],
-    /// Points by luma.
-    luma: [u32; 256],
-    /// Least and greatest value of red, green and blue.
-    ranges: [[u8; 2]; 3],
+    whole: Whole,
+    /// The row that was read last.
+    line: Line,
     /// Sum of the differences between the strongest and the weakest channel.
     colors: u64,
     points: u32,
@@ -76,8 +76,8 @@ impl Measured {
     pub(super) fn new() -> Self {
         Self {
             blocks: [Block::default(); BLOCKS],
-            luma: [0; 256],
-            ranges: [[u8::MAX, u8::MIN]; 3],
+            whole: Whole::new(),
+            line: Line::new(),
             colors: 0,
             points: 0,
             hash: 0,
@@ -118,35 +118,36 @@ impl Measured {
     }
 
     fn sample(&mut self, pixels: &impl Sample, points: &Points, dark_below: u32) {
-        self.points = points.for_each(|point| self.point(pixels, point, dark_below));
+        let (mut columns, mut blocks) = (Columns::new(), 0);
+        for row in points.rows() {
+            if row.blocks != blocks {
+                self.add_blocks(&columns, points, blocks);
+                (columns, blocks) = (Columns::new(), row.blocks);
+            }
+            pixels.read(points.columns(), row.y, &mut self.line);
+            columns.add(&self.line, row.counting, dark_below);
+            self.whole.add(&self.line, row.counting);
+        }
+        self.add_blocks(&columns, points, blocks);
+        self.hash = self.whole.hash();
     }
 
-    #[inline]
-    fn point(&mut self, pixels: &impl Sample, Point { x, y, block }: Point, dark_below: u32) {
-        let [luma, rgb @ ..] = pixels.color(x, y);
-        let (above, middle, below) = (pixels.detail(x, y - 1), pixels.detail(x, y), pixels.detail(x, y + 1));
-        let sides = above[1] + middle[0] + middle[2] + below[1];
-        let corners = above[0] + above[2] + below[0] + below[2];
-        let middle = middle[1];
-        let laplacian = sides - 4 * middle;
-
-        let block = &mut self.blocks[block];
-        block.points += 1.0;
-        block.luma += u32::from(luma);
-        block.dark += u32::from(u32::from(luma) < dark_below);
-        block.noise += (corners - 2 * sides + 4 * middle).unsigned_abs();
-        block.laplacian += u64::from(laplacian.unsigned_abs().pow(2));
-        self.luma[usize::from(luma)] += 1;
-        for ((sum, range), value) in block.rgb.iter_mut().zip(&mut self.ranges).zip(rgb) {
-            *sum += u32::from(value);
-            *range = [range[0].min(value), range[1].max(value)];
+    /// Adds what the columns of points come to in a row of blocks.
+    fn add_blocks(&mut self, columns: &Columns, points: &Points, blocks: usize) {
+        for column in 0..points.columns().len() {
+            let count = u32::from(columns.points[column]);
+            let block = &mut self.blocks[blocks * SIDE_BLOCKS + points.block(column)];
+            block.points += count as f32;
+            block.luma += u32::from(columns.luma[column]);
+            block.dark += u32::from(columns.dark[column]);
+            block.noise += u32::from(columns.noise[column]);
+            block.laplacian += u64::from(columns.laplacian[column]);
+            for (sum, of_column) in block.rgb.iter_mut().zip(&columns.rgb) {
+                *sum += u32::from(of_column[column]);
+            }
+            self.points += count;
+            self.colors += u64::from(columns.colors[column]);
         }
-        let [red, green, blue] = rgb;
-        self.colors += u64::from(red.max(green).max(blue) - red.min(green).min(blue));
-
-        let seen = u64::from(u32::from_le_bytes([luma, red, green, blue])) << 32;
-        let seen = seen | (corners as u64) << 16 | (sides as u64) << 4 | (above[0] as u64 & 15);
-        self.hash = (self.hash.rotate_left(5) ^ seen).wrapping_mul(0x517c_c1b7_2722_0a95);
     }
 
     /// Mean brightness.
@@ -163,8 +164,8 @@ impl Measured {
     fn quantile(&self, percent: u32) -> f32 {
         let wanted = self.points * percent / 100;
         let mut passed = 0;
-        let place = self.luma.iter().position(|points| {
-            passed += points;
+        let place = (0..256).find(|luma| {
+            passed += self.whole.points_of(*luma);
             passed > wanted
         });
         place.unwrap_or(255) as f32
@@ -191,7 +192,7 @@ impl Measured {
 
     /// Range of the channels that vary least and most.
     pub(super) fn channel_ranges(&self) -> [f32; 2] {
-        let ranges = self.ranges.map(|[least, greatest]| f32::from(greatest.saturating_sub(least)));
+        let ranges = self.whole.ranges().map(|[least, greatest]| f32::from(greatest.saturating_sub(least)));
         [ranges.into_iter().fold(f32::MAX, f32::min), ranges.into_iter().fold(0.0, f32::max)]
     }
 
@@ -200,3 +201,7 @@ impl Measured {
         self.colors as f32 / self.points as f32
     }
 }
+
+#[cfg(test)]
+#[path = "measure_tests.rs"]
+mod tests;

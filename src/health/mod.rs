@@ -12,6 +12,7 @@
 
 mod config;
 mod finding;
+mod line;
 #[cfg(test)]
 mod masked_tests;
 mod measure;

@@ -4,32 +4,37 @@ use super::measure::{LEAST_SIDE, SIDE_BLOCKS};
 use crate::view::Mask;
 
 /// Most points per side.
-const SIDE_POINTS: usize = 128;
+pub(super) const SIDE_POINTS: usize = 128;
+
+/// Which points of a row count: all bits of their bytes are set, and none of others, nor of those beyond the row's end.
+pub(super) type Counting = [u8; SIDE_POINTS];
 
 /// The points of pictures of one size. Memory is taken only when the size changes.
 #[derive(Debug, Default)]
 pub(super) struct Points {
     mask: Mask,
     picture: (usize, usize),
-    /// Where the points of a row are, and in which of its blocks.
-    columns: Vec<(usize, usize)>,
+    /// Where the points of a row are.
+    columns: Vec<usize>,
     rows: usize,
-    /// Which points count; without a mask all of them do, and there are no entries.
-    counting: Vec<bool>,
+    /// Which points count, row by row; without a mask all rows have the first.
+    counting: Vec<Counting>,
 }
 
-/// A point: where it is, and in which block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Point {
-    pub(super) x: usize,
+/// A row of points.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row<'a> {
+    /// Which row of pixels it is.
     pub(super) y: usize,
-    pub(super) block: usize,
+    /// The row of blocks that it lies in.
+    pub(super) blocks: usize,
+    pub(super) counting: &'a Counting,
 }
 
 impl Points {
     /// For pictures with this mask, as they lie.
     pub(super) fn new(mask: Mask) -> Self {
-        Self { mask, columns: Vec::with_capacity(SIDE_POINTS), ..Self::default() }
+        Self { mask, columns: Vec::with_capacity(SIDE_POINTS), counting: Vec::with_capacity(1), ..Self::default() }
     }
 
     /// Lays the grid over pictures of this size; the smallest is [`LEAST_SIDE`] per side.
@@ -41,29 +46,35 @@ impl Points {
         let (inner_width, inner_height) = (picture.0 - 2, picture.1 - 2);
         self.picture = picture;
         let columns = inner_width.min(SIDE_POINTS);
-        let x = |column| 1 + (2 * column + 1) * inner_width / (2 * columns);
         self.columns.clear();
-        self.columns.extend((0..columns).map(|column| (x(column), column * SIDE_BLOCKS / columns)));
+        self.columns.extend((0..columns).map(|column| 1 + (2 * column + 1) * inner_width / (2 * columns)));
         self.rows =
             inner_height.min((SIDE_POINTS * inner_height).div_ceil(inner_width).max(LEAST_SIDE)).min(SIDE_POINTS);
-        self.counting = if self.mask.is_none() { Vec::new() } else { self.counting() };
+        self.counting.clear();
+        if self.mask.is_none() {
+            self.counting.push(bytes(columns, |_| true));
+        } else {
+            self.counting = self.counting();
+        }
     }
 
-    /// Calls `look` with every point that counts, and says how many these were.
-    #[inline]
-    pub(super) fn for_each(&self, mut look: impl FnMut(Point)) -> u32 {
-        let mut count = 0;
-        for row in 0..self.rows {
-            let (y, blocks) = (self.y(row), row * SIDE_BLOCKS / self.rows * SIDE_BLOCKS);
-            let first = row * self.columns.len();
-            for (column, &(x, block)) in self.columns.iter().enumerate() {
-                if self.counting.get(first + column).is_none_or(|counts| *counts) {
-                    look(Point { x, y, block: blocks + block });
-                    count += 1;
-                }
-            }
-        }
-        count
+    /// Where the points of a row are.
+    pub(super) fn columns(&self) -> &[usize] {
+        &self.columns
+    }
+
+    /// In which block of its row a column is.
+    pub(super) fn block(&self, column: usize) -> usize {
+        column * SIDE_BLOCKS / self.columns.len().max(1)
+    }
+
+    /// The rows, from above.
+    pub(super) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        let rows = if self.counting.is_empty() { 0 } else { self.rows };
+        (0..rows).map(|row| {
+            let counting = self.counting.get(row).unwrap_or(&self.counting[0]);
+            Row { y: self.y(row), blocks: row * SIDE_BLOCKS / self.rows, counting }
+        })
     }
 
     fn y(&self, row: usize) -> usize {
@@ -71,19 +82,24 @@ impl Points {
     }
 
     /// A point counts when all of its nine pixels do, by their centres.
-    fn counting(&self) -> Vec<bool> {
+    fn counting(&self) -> Vec<Counting> {
         let centre = |pixel: usize, length: usize| (pixel as f64 + 0.5) / length as f64;
-        let columns = || self.columns.iter().flat_map(|(x, _)| [0, 1, 2].map(|near| x - 1 + near));
-        let mut counting = vec![true; self.rows * self.columns.len()];
-        for (row, points) in counting.chunks_exact_mut(self.columns.len()).enumerate() {
+        let columns = || self.columns.iter().flat_map(|x| [0, 1, 2].map(|near| x - 1 + near));
+        let of_row = |row| {
+            let mut counting = [true; SIDE_POINTS];
             for y in self.y(row) - 1..=self.y(row) + 1 {
                 let line = centre(y, self.picture.1);
                 let pixels = self.mask.counts(line, columns().map(|x| centre(x, self.picture.0)));
-                for (point, pixels) in points.iter_mut().zip(pixels.as_chunks::<3>().0) {
+                for (point, pixels) in counting.iter_mut().zip(pixels.as_chunks::<3>().0) {
                     *point &= *pixels == [true; 3];
                 }
             }
-        }
-        counting
+            bytes(self.columns.len(), |column| counting[column])
+        };
+        (0..self.rows).map(of_row).collect()
     }
+}
+
+fn bytes(columns: usize, counts: impl Fn(usize) -> bool) -> Counting {
+    std::array::from_fn(|column| if column < columns && counts(column) { u8::MAX } else { 0 })
 }

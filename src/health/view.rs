@@ -1,7 +1,9 @@
-//! A frame as the checks look at it: brightness and colour of single pixels, wherever they lie in the driver's bytes.
+//! A frame as the checks look at it: brightness and colour of a row of points, wherever they lie in the driver's bytes.
 
 use image::RgbImage;
 
+use super::line::Line;
+use super::points::SIDE_POINTS;
 use crate::decode::{Picture, PixelFormat, Range, RawFrame, RawLayout};
 
 /// A frame to look at, lent by whoever holds it. Nothing is copied.
@@ -13,7 +15,7 @@ pub struct View<'f> {
 }
 
 const NOTHING: View<'static> =
-    View { width: 0, height: 0, pixels: Pixels::Rgb(RgbPixels { bytes: &[], stride: 0, red: 0, full: &FULL }) };
+    View { width: 0, height: 0, pixels: Pixels::Rgb(RgbPixels { bytes: &[], stride: 0, red: 0, range: Range::Full }) };
 
 /// Where the pixels lie.
 #[derive(Debug, Clone, Copy)]
@@ -22,14 +24,10 @@ pub(super) enum Pixels<'f> {
     Yuv(YuvPixels<'f>),
 }
 
-/// Reads single pixels.
+/// Reads rows of points.
 pub(super) trait Sample {
-    /// Brightness of a pixel's row from its left neighbour to its right one: luma, or green, which makes up most of it. From 0
-    /// to 255.
-    fn detail(&self, x: usize, y: usize) -> [i32; 3];
-
-    /// Luma, red, green and blue, from 0 to 255.
-    fn color(&self, x: usize, y: usize) -> [u8; 4];
+    /// The points at these columns of a row that has one above and one below, none of them at its end.
+    fn read(&self, columns: &[usize], y: usize, line: &mut Line);
 }
 
 impl<'f> View<'f> {
@@ -43,21 +41,21 @@ impl<'f> View<'f> {
 
     fn of_image(image: &'f RgbImage) -> Self {
         let (width, height) = (image.width() as usize, image.height() as usize);
-        let pixels = RgbPixels { bytes: image.as_raw(), stride: 3 * width, red: 0, full: &FULL };
+        let pixels = RgbPixels { bytes: image.as_raw(), stride: 3 * width, red: 0, range: Range::Full };
         Self { width, height, pixels: Pixels::Rgb(pixels) }
     }
 
     /// A camera's frame as it came; none for compressed ones and for those that are shorter than they should be.
     pub fn of_raw(frame: &'f RawFrame) -> Option<Self> {
         let layout = &frame.layout;
-        let full = if layout.encoding().range == Range::Limited { &STRETCHED } else { &FULL };
+        let range = layout.encoding().range;
         let (first, rest) = layout.planes(&frame.bytes).ok()?;
         let stride = layout.stride_bytes();
         let pixels = match layout.format() {
             PixelFormat::Mjpg => return None,
-            PixelFormat::Rgb3 => Pixels::Rgb(RgbPixels { bytes: first, stride, red: 0, full }),
-            PixelFormat::Bgr3 => Pixels::Rgb(RgbPixels { bytes: first, stride, red: 2, full }),
-            _ => Pixels::Yuv(YuvPixels::new(layout, first, rest, full)),
+            PixelFormat::Rgb3 => Pixels::Rgb(RgbPixels { bytes: first, stride, red: 0, range }),
+            PixelFormat::Bgr3 => Pixels::Rgb(RgbPixels { bytes: first, stride, red: 2, range }),
+            _ => Pixels::Yuv(YuvPixels::new(layout, first, rest, range)),
         };
         Some(Self { width: layout.width_px() as usize, height: layout.height_px() as usize, pixels })
     }
@@ -70,26 +68,68 @@ pub(super) struct RgbPixels<'f> {
     stride: usize,
     /// Place of red; blue is at 2 less that.
     red: usize,
-    full: &'static [u8; 256],
+    range: Range,
 }
 
 impl Sample for RgbPixels<'_> {
-    #[inline(always)]
-    fn detail(&self, x: usize, y: usize) -> [i32; 3] {
-        let greens = &self.bytes[y * self.stride + 3 * x - 2..][..7];
-        let full = |value: u8| i32::from(self.full[usize::from(value)]);
-        [full(greens[0]), full(greens[3]), full(greens[6])]
+    fn read(&self, columns: &[usize], y: usize, line: &mut Line) {
+        let rows = [y - 1, y, y + 1].map(|y| self.bytes.get(y * self.stride + 1..).unwrap_or_default());
+        read_near::<3>(rows, columns, &mut line.near);
+        let row = self.bytes.get(y * self.stride..).unwrap_or_default();
+        let [red, _, blue] = &mut line.rgb;
+        for ((red, blue), x) in red.iter_mut().zip(blue).zip(columns) {
+            let Some(pixel) = row.get(x.wrapping_mul(3)..).and_then(<[u8]>::first_chunk::<3>) else { continue };
+            (*red, *blue) = (pixel[self.red], pixel[2 - self.red]);
+        }
+        line.finish_rgb(self.range);
     }
+}
 
-    #[inline(always)]
-    fn color(&self, x: usize, y: usize) -> [u8; 4] {
-        let pixel = &self.bytes[y * self.stride + 3 * x..][..3];
-        let [red, green, blue] =
-            [pixel[self.red], pixel[1], pixel[2 - self.red]].map(|value| self.full[usize::from(value)]);
-        // BT.601 in 8 bits: 77 + 150 + 29 = 256.
-        let luma = (77 * u32::from(red) + 150 * u32::from(green) + 29 * u32::from(blue) + 128) >> 8;
-        [luma as u8, red, green, blue]
+/// Reads the values left of, at and right of some columns of three rows, which lie `STEP` bytes apart: each three as the bytes of one number.
+#[inline(always)]
+fn read_near<const STEP: usize>(rows: [&[u8]; 3], columns: &[usize], near: &mut [[u32; SIDE_POINTS]; 3]) {
+    let [above, beside, below] = rows;
+    let [near_above, near_beside, near_below] = near;
+    // Of one length, so that a place is compared with it once for all three.
+    let common = above.len().min(beside.len()).min(below.len());
+    let (whole_above, whole_beside, whole_below) = (&above[..common], &beside[..common], &below[..common]);
+    let numbers = near_above.iter_mut().zip(near_beside).zip(near_below);
+    for (((near_above, near_beside), near_below), x) in numbers.zip(columns) {
+        let left = x.wrapping_sub(1).wrapping_mul(STEP);
+        let eight = left..left.wrapping_add(8);
+        let bytes = (whole_above.get(eight.clone()), whole_beside.get(eight.clone()), whole_below.get(eight));
+        let bytes = match bytes {
+            (Some(above), Some(beside), Some(below)) => [above, beside, below],
+            _ => rows.map(|row| row.get(left..).unwrap_or_default()),
+        };
+        [*near_above, *near_beside, *near_below] = bytes.map(three::<STEP>);
     }
+}
+
+/// Three values of a row, which lie `STEP` bytes apart.
+#[inline(always)]
+fn three<const STEP: usize>(row: &[u8]) -> u32 {
+    let bytes = row.first_chunk::<8>().map_or_else(|| filled_up(row), |bytes| u64::from_le_bytes(*bytes));
+    let (middle, right) = (bytes >> (8 * (STEP - 1)), bytes >> (16 * (STEP - 1)));
+    (bytes & 0xff | middle & 0xff00 | right & 0x00ff_0000) as u32
+}
+
+/// Reads the values that pairs of columns share, which lie `STEP` bytes apart; what there is not stays as it was.
+#[inline(always)]
+fn read_pairs<const STEP: usize>(row: &[u8], columns: &[usize], values: &mut [u8; SIDE_POINTS]) {
+    for (value, x) in values.iter_mut().zip(columns) {
+        if let Some(found) = row.get((x / 2).wrapping_mul(STEP)) {
+            *value = *found;
+        }
+    }
+}
+
+/// Fewer than eight bytes, at the end of a frame, with zeros behind them.
+#[cold]
+fn filled_up(bytes: &[u8]) -> u64 {
+    let mut filled = [0; 8];
+    filled.iter_mut().zip(bytes).for_each(|(filled, byte)| *filled = *byte);
+    u64::from_le_bytes(filled)
 }
 
 /// Luma and chroma in one or several planes.
@@ -101,7 +141,7 @@ pub(super) struct YuvPixels<'f> {
     step: usize,
     /// Blue and red difference; none of a grey camera.
     chroma: Option<Chroma<'f>>,
-    full: &'static [u8; 256],
+    range: Range,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -116,7 +156,7 @@ struct Chroma<'f> {
 }
 
 impl<'f> YuvPixels<'f> {
-    fn new(layout: &RawLayout, first: &'f [u8], rest: &'f [u8], full: &'static [u8; 256]) -> Self {
+    fn new(layout: &RawLayout, first: &'f [u8], rest: &'f [u8], range: Range) -> Self {
         let stride = layout.stride_bytes();
         let packed = |cb: &'f [u8], cr: &'f [u8]| Some(Chroma { cb, cr, stride, step: 4, rows: 1 });
         let pairs = |cb: &'f [u8], cr: &'f [u8]| Some(Chroma { cb, cr, stride, step: 2, rows: 2 });
@@ -131,7 +171,7 @@ impl<'f> YuvPixels<'f> {
             }
             _ => (first, 1, None),
         };
-        Self { luma, stride, step, chroma, full }
+        Self { luma, stride, step, chroma, range }
     }
 
     /// Whether there is colour.
@@ -141,40 +181,22 @@ impl<'f> YuvPixels<'f> {
 }
 
 impl Sample for YuvPixels<'_> {
-    #[inline(always)]
-    fn detail(&self, x: usize, y: usize) -> [i32; 3] {
-        let lumas = &self.luma[y * self.stride + (x - 1) * self.step..][..=2 * self.step];
-        let full = |value: u8| i32::from(self.full[usize::from(value)]);
-        [full(lumas[0]), full(lumas[self.step]), full(lumas[2 * self.step])]
+    fn read(&self, columns: &[usize], y: usize, line: &mut Line) {
+        let rows = [y - 1, y, y + 1].map(|y| self.luma.get(y * self.stride..).unwrap_or_default());
+        match self.step {
+            1 => read_near::<1>(rows, columns, &mut line.near),
+            _ => read_near::<2>(rows, columns, &mut line.near),
+        }
+        let Some(chroma) = &self.chroma else { return line.finish_grey(self.range) };
+        let row = y / chroma.rows * chroma.stride;
+        for (plane, values) in [(chroma.cb, &mut line.cb), (chroma.cr, &mut line.cr)] {
+            let row = plane.get(row..).unwrap_or_default();
+            match chroma.step {
+                1 => read_pairs::<1>(row, columns, values),
+                2 => read_pairs::<2>(row, columns, values),
+                _ => read_pairs::<4>(row, columns, values),
+            }
+        }
+        line.finish_yuv(self.range);
     }
-
-    #[inline(always)]
-    fn color(&self, x: usize, y: usize) -> [u8; 4] {
-        let luma = self.full[usize::from(self.luma[y * self.stride + x * self.step])];
-        let Some(chroma) = &self.chroma else { return [luma; 4] };
-        let place = y / chroma.rows * chroma.stride + x / 2 * chroma.step;
-        let (cb, cr) = (i32::from(chroma.cb[place]) - 128, i32::from(chroma.cr[place]) - 128);
-        // BT.601 in 8 bits: near enough to tell what colour a picture has, whatever the matrix.
-        let [red, green, blue] =
-            [359 * cr, -88 * cb - 183 * cr, 454 * cb].map(|add| (i32::from(luma) + (add >> 8)).clamp(0, 255) as u8);
-        [luma, red, green, blue]
-    }
-}
-
-/// Numbers that go from 0 to 255 already.
-static FULL: [u8; 256] = table(0, 255);
-/// Black is 16 and white 235.
-static STRETCHED: [u8; 256] = table(16, 235);
-
-/// Stretches what lies between black and white to 0 to 255, rounded.
-const fn table(black: usize, white: usize) -> [u8; 256] {
-    let mut table = [0; 256];
-    let mut value: usize = 0;
-    while value < 256 {
-        let above = value.saturating_sub(black);
-        let range = white - black;
-        table[value] = if above > range { 255 } else { ((above * 255 + range / 2) / range) as u8 };
-        value += 1;
-    }
-    table
 }
