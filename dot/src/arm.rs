@@ -1,8 +1,8 @@
 //! AArch64: products by `sdot`, which multiplies bytes with a sign, and adds four by four.
 
 use std::arch::aarch64::{
-    int8x16_t, int32x4_t, vaddq_s32, vaddvq_s32, vandq_u8, vdupq_n_s32, vdupq_n_u8, vreinterpretq_s8_u8, vshlq_n_s32,
-    vshrq_n_u8,
+    int8x16_t, int32x4_t, uint8x16_t, vaddq_s32, vaddvq_s32, vandq_u8, vdupq_n_s32, vdupq_n_u8, vreinterpretq_s8_u8,
+    vshlq_n_s32, vshrq_n_u8,
 };
 use std::arch::asm;
 use std::mem::transmute;
@@ -14,16 +14,27 @@ use crate::rows::{Matrix, ROWS, as_long};
 /// Blocks of a vector that are taken apart at a time.
 const BLOCKS: usize = 32;
 
-/// `products += codes query`. The processor has `sdot`.
-pub(crate) fn eight(matrix: &Matrix<'_, Codes>, query: &[[i16; eight::WIDTH]], products: &mut [i32]) {
-    // SAFETY: whoever chose this level has asked for it.
-    unsafe { add_eight(matrix, query, products) }
-}
+/// NEON with `sdot`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DotProduct(());
 
-/// `products += codes query`. The processor has `sdot`.
-pub(crate) fn four(matrix: &Matrix<'_, Nibbles>, query: &[[i8; four::WIDTH]], products: &mut [i32]) {
-    // SAFETY: whoever chose this level has asked for it.
-    unsafe { add_four(matrix, query, products) }
+impl DotProduct {
+    /// If the processor has it.
+    pub(crate) fn detect() -> Option<Self> {
+        std::arch::is_aarch64_feature_detected!("dotprod").then_some(Self(()))
+    }
+
+    /// `products += codes query`.
+    pub(crate) fn eight(self, matrix: &Matrix<'_, Codes>, query: &[[i16; eight::WIDTH]], products: &mut [i32]) {
+        // SAFETY: the processor has it, or there would be no such value.
+        unsafe { add_eight(matrix, query, products) }
+    }
+
+    /// `products += codes query`.
+    pub(crate) fn four(self, matrix: &Matrix<'_, Nibbles>, query: &[[i8; four::WIDTH]], products: &mut [i32]) {
+        // SAFETY: the same.
+        unsafe { add_four(matrix, query, products) }
+    }
 }
 
 #[target_feature(enable = "neon,dotprod")]
@@ -67,7 +78,7 @@ fn add_four(matrix: &Matrix<'_, Nibbles>, query: &[[i8; four::WIDTH]], products:
                 let codes = row[place].0;
                 for (part, codes) in codes.as_chunks::<16>().0.iter().enumerate() {
                     // SAFETY: integers of the same size.
-                    let codes = unsafe { transmute::<[u8; 16], std::arch::aarch64::uint8x16_t>(*codes) };
+                    let codes = unsafe { transmute::<[u8; 16], uint8x16_t>(*codes) };
                     let low = vreinterpretq_s8_u8(vandq_u8(codes, vdupq_n_u8(15)));
                     let high = vreinterpretq_s8_u8(vshrq_n_u8::<4>(codes));
                     *lows = add_dot(*lows, low, query[0][part]);

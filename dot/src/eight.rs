@@ -6,7 +6,7 @@ use crate::rows::{Matrix, ROWS, as_long};
 /// Numbers that are taken at a time; rows are filled up with zeros to a multiple of it.
 pub const WIDTH: usize = 64;
 
-/// Largest magnitude of a vector's numbers: what two bytes with signs make of 128 high + low.
+/// Largest magnitude of a vector's numbers, which are taken apart into 128 high + low, low being from -64 to 63.
 pub const QUERY_MAX: i16 = 127 * 128 + 63;
 
 /// [`WIDTH`] numbers of a row, a cache line of them.
@@ -31,13 +31,24 @@ fn of(level: Level, matrix: &Matrix<'_, Codes>, query: &[[i16; WIDTH]], products
     let count = matrix.picked.map_or(products.len(), <[u32]>::len).min(products.len());
     let products = &mut products[..count];
     products.fill(0);
+    multiply(level, matrix, query, products);
+    // Rows that there are not were multiplied as if they were others.
+    let rows = matrix.blocks.len() / matrix.width.max(1);
+    for (product, _) in
+        products.iter_mut().zip(matrix.picked.unwrap_or_default()).filter(|(_, row)| **row as usize >= rows)
+    {
+        *product = 0;
+    }
+}
+
+fn multiply(level: Level, matrix: &Matrix<'_, Codes>, query: &[[i16; WIDTH]], products: &mut [i32]) {
     match level {
         #[cfg(target_arch = "x86_64")]
-        Level::Vnni => crate::x86::vnni::eight(matrix, query, products),
+        Level::Vnni(vnni) => vnni.eight(matrix, query, products),
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => crate::x86::avx2::eight(matrix, query, products),
+        Level::Avx2(avx2) => avx2.eight(matrix, query, products),
         #[cfg(target_arch = "aarch64")]
-        Level::DotProduct => crate::arm::eight(matrix, query, products),
+        Level::DotProduct(dot) => dot.eight(matrix, query, products),
         Level::Plain => matrix.add_products(0..query.len(), products, |rows| plain(rows, query)),
     }
 }
@@ -62,7 +73,7 @@ fn plain(rows: [&[Codes]; ROWS], query: &[[i16; WIDTH]]) -> [i32; ROWS] {
 pub(crate) fn split(query: &[i16; WIDTH], low: &mut [i8; WIDTH], high: &mut [i8; WIDTH]) {
     for lane in 0..WIDTH {
         let above = query[lane].wrapping_add(64) >> 7;
-        (low[lane], high[lane]) = ((query[lane] - (above << 7)) as i8, above as i8);
+        (low[lane], high[lane]) = (query[lane].wrapping_sub(above << 7) as i8, above as i8);
     }
 }
 
@@ -120,10 +131,10 @@ mod tests {
     fn rows_that_there_are_not_have_no_product() {
         let codes = [Codes([1; WIDTH]); 2];
         for level in Level::available() {
-            let mut got = [7; 3];
-            let matrix = Matrix { blocks: &codes, width: 1, picked: Some(&[1, 9, u32::MAX][..]) };
+            let mut got = [7; 6];
+            let matrix = Matrix { blocks: &codes, width: 1, picked: Some(&[1, 9, u32::MAX, 0, 2, 1][..]) };
             of(level, &matrix, &[[1; WIDTH]], &mut got);
-            assert_eq!(got[1..], [0, 0], "{level:?}");
+            assert_eq!(got, [64, 0, 0, 64, 0, 64], "{level:?}");
             let mut got = [7; 3];
             of(level, &Matrix { blocks: &codes, width: 1, picked: None }, &[[1; WIDTH]], &mut got);
             assert_eq!(got, [64, 64, 0], "{level:?}");

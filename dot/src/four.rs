@@ -38,11 +38,11 @@ fn of(level: Level, codes: &[Nibbles], query: &[[i8; WIDTH]], products: &mut [i3
     products.fill(0);
     match level {
         #[cfg(target_arch = "x86_64")]
-        Level::Vnni => crate::x86::vnni::four(matrix, query, products),
+        Level::Vnni(vnni) => vnni.four(matrix, query, products),
         #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => crate::x86::avx2::four(matrix, query, products),
+        Level::Avx2(avx2) => avx2.four(matrix, query, products),
         #[cfg(target_arch = "aarch64")]
-        Level::DotProduct => crate::arm::four(matrix, query, products),
+        Level::DotProduct(dot) => dot.four(matrix, query, products),
         Level::Plain => matrix.add_products(0..query.len(), products, |rows| plain(rows, query)),
     }
 }

@@ -1,56 +1,42 @@
 //! Which instructions the processor has.
 
-/// Instructions for products of small integers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg(target_arch = "aarch64")]
+use crate::arm::DotProduct;
+#[cfg(target_arch = "x86_64")]
+use crate::x86::{avx2::Avx2, vnni::Vnni};
+
+/// Instructions for products of small integers; of those that not every processor has, the proof that this one does.
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Level {
     /// AVX-512 with `vpdpbusd`.
     #[cfg(target_arch = "x86_64")]
-    Vnni,
+    Vnni(Vnni),
     #[cfg(target_arch = "x86_64")]
-    Avx2,
+    Avx2(Avx2),
     /// NEON with `sdot`.
     #[cfg(target_arch = "aarch64")]
-    DotProduct,
+    DotProduct(DotProduct),
     /// Whatever the program was compiled for.
     Plain,
 }
 
 impl Level {
-    /// All, the fastest first.
-    const ALL: &[Self] = &[
-        #[cfg(target_arch = "x86_64")]
-        Self::Vnni,
-        #[cfg(target_arch = "x86_64")]
-        Self::Avx2,
-        #[cfg(target_arch = "aarch64")]
-        Self::DotProduct,
-        Self::Plain,
-    ];
-
-    /// Those that this processor has, the fastest first.
+    /// Those that this processor has, the fastest first. The standard library keeps what it has asked the processor once.
     pub(crate) fn available() -> impl Iterator<Item = Self> {
-        Self::ALL.iter().copied().filter(|level| level.is_available())
+        let levels = [
+            #[cfg(target_arch = "x86_64")]
+            Vnni::detect().map(Self::Vnni),
+            #[cfg(target_arch = "x86_64")]
+            Avx2::detect().map(Self::Avx2),
+            #[cfg(target_arch = "aarch64")]
+            DotProduct::detect().map(Self::DotProduct),
+            Some(Self::Plain),
+        ];
+        levels.into_iter().flatten()
     }
 
     /// The fastest that this processor has.
     pub(crate) fn fastest() -> Self {
         Self::available().next().unwrap_or(Self::Plain)
-    }
-
-    /// The standard library keeps what it has asked the processor once.
-    fn is_available(self) -> bool {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Self::Vnni => {
-                std::is_x86_feature_detected!("avx512f")
-                    && std::is_x86_feature_detected!("avx512bw")
-                    && std::is_x86_feature_detected!("avx512vnni")
-            }
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => std::is_x86_feature_detected!("avx2"),
-            #[cfg(target_arch = "aarch64")]
-            Self::DotProduct => std::arch::is_aarch64_feature_detected!("dotprod"),
-            Self::Plain => true,
-        }
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! | instruction | where |
 //! |---|---|
-//! | `vpdpbusd` (AVX-512 VNNI) | Intel since Ice Lake, AMD since Zen 4 |
+//! | `vpdpbusd` (AVX-512 VNNI) | Intel servers since Cascade Lake, AMD since Zen 4 |
 //! | `vpmaddwd`, `vpmaddubsw` (AVX2) | Intel since Haswell, AMD since Excavator |
 //! | `sdot` (ARMv8.2 dot product) | Cortex-A55, A75 and later: Jetson Orin, Raspberry Pi 5 |
 //! | what the compiler makes of plain loops | all others |
@@ -25,7 +25,6 @@
 //!
 //! `unsafe` is in two modules, `x86` and `arm`: intrinsics may be called where a processor has them, and rows are read as vectors.
 
-#![cfg_attr(test, allow(clippy::unwrap_used))]
 #![deny(unsafe_code)]
 
 #[cfg(target_arch = "aarch64")]

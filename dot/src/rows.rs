@@ -53,7 +53,7 @@ impl<B> Matrix<'_, B> {
         }
     }
 
-    /// The blocks of a part of the i-th row that counts; nothing of a row that there is not.
+    /// The blocks of a part of the i-th row that counts; of the first row in place of one that there is not, nothing where there is none.
     #[inline(always)]
     fn row(&self, i: usize, part: &Range<usize>) -> &[B] {
         let place = match self.picked {
@@ -61,7 +61,8 @@ impl<B> Matrix<'_, B> {
             None => i,
         };
         let start = place.saturating_mul(self.width);
-        self.blocks.get(start.saturating_add(part.start)..start.saturating_add(part.end)).unwrap_or_default()
+        let found = self.blocks.get(start.saturating_add(part.start)..start.saturating_add(part.end));
+        found.or_else(|| self.blocks.get(part.clone())).unwrap_or_default()
     }
 }
 

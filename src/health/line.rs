@@ -1,5 +1,6 @@
 //! A row of points, and what adds up over rows: point by point side by side, so that each step is one of vectors.
 
+use super::measure::SIDE_BLOCKS;
 use super::points::{Counting, SIDE_POINTS};
 use crate::decode::Range;
 use crate::simd::vectorised;
@@ -40,12 +41,15 @@ pub(super) struct Columns {
     pub(super) laplacian: [u32; SIDE_POINTS],
 }
 
+const _: () =
+    assert!(SIDE_POINTS.div_ceil(SIDE_BLOCKS) * 2040 <= u16::MAX as usize, "16 bits hold what a column adds up to");
+
 /// What is kept of a whole picture, for each column of points.
 #[derive(Debug, Clone)]
 pub(super) struct Whole {
     /// Least and greatest value of red, green and blue.
     ranges: [[Points; 2]; 3],
-    /// Of everything that was read.
+    /// Of everything that was read; each step can be undone, so that no change of one value is lost.
     hash: [u32; SIDE_POINTS],
     /// Points by luma, by turns: neighbours are often alike, and additions to one and the same would wait for one another.
     luma: [[u16; 256]; 4],
@@ -259,7 +263,8 @@ vectorised! {
                 // All bits, or none.
                 let counts = i32::from(counting[column] as i8) as u32;
                 let seen = (p | q << 8 | r << 16 | s << 24) & counts;
-                hash[column] = (hash[column].rotate_left(5) ^ seen).wrapping_mul(0x9e37_79b1);
+                let mixed = (hash[column].rotate_left(5) ^ seen).wrapping_mul(0x9e37_79b1);
+                hash[column] = mixed ^ (mixed >> 15);
             }
         }
     }

@@ -54,7 +54,7 @@ impl Points {
         if self.mask.is_none() {
             self.counting.push(bytes(columns, |_| true));
         } else {
-            self.counting = self.counting();
+            self.counting = self.unmasked();
         }
     }
 
@@ -82,7 +82,7 @@ impl Points {
     }
 
     /// A point counts when all of its nine pixels do, by their centres.
-    fn counting(&self) -> Vec<Counting> {
+    fn unmasked(&self) -> Vec<Counting> {
         let centre = |pixel: usize, length: usize| (pixel as f64 + 0.5) / length as f64;
         let columns = || self.columns.iter().flat_map(|x| [0, 1, 2].map(|near| x - 1 + near));
         let of_row = |row| {

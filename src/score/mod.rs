@@ -28,7 +28,6 @@ mod predicted;
 mod rectify;
 mod scorers;
 mod state;
-#[cfg(target_arch = "x86_64")]
 pub mod synthetic;
 #[cfg(test)]
 mod testing;

@@ -14,16 +14,27 @@ use crate::rows::{Matrix, ROWS, as_long};
 /// Blocks of nibbles whose sums 16 bits hold: 8 products of at most 14 * 127 in each lane and block.
 const BLOCKS: usize = 2;
 
-/// `products += codes query`. The processor has AVX2.
-pub(crate) fn eight(matrix: &Matrix<'_, Codes>, query: &[[i16; eight::WIDTH]], products: &mut [i32]) {
-    // SAFETY: whoever chose this level has asked for AVX2.
-    unsafe { add_eight(matrix, query, products) }
-}
+/// AVX2.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Avx2(());
 
-/// `products += codes query`. The processor has AVX2.
-pub(crate) fn four(matrix: &Matrix<'_, Nibbles>, query: &[[i8; four::WIDTH]], products: &mut [i32]) {
-    // SAFETY: whoever chose this level has asked for AVX2.
-    unsafe { add_four(matrix, query, products) }
+impl Avx2 {
+    /// If the processor has it.
+    pub(crate) fn detect() -> Option<Self> {
+        std::is_x86_feature_detected!("avx2").then_some(Self(()))
+    }
+
+    /// `products += codes query`.
+    pub(crate) fn eight(self, matrix: &Matrix<'_, Codes>, query: &[[i16; eight::WIDTH]], products: &mut [i32]) {
+        // SAFETY: the processor has it, or there would be no such value.
+        unsafe { add_eight(matrix, query, products) }
+    }
+
+    /// `products += codes query`.
+    pub(crate) fn four(self, matrix: &Matrix<'_, Nibbles>, query: &[[i8; four::WIDTH]], products: &mut [i32]) {
+        // SAFETY: the same.
+        unsafe { add_four(matrix, query, products) }
+    }
 }
 
 #[target_feature(enable = "avx2")]
@@ -57,8 +68,7 @@ fn add_four(matrix: &Matrix<'_, Nibbles>, query: &[[i8; four::WIDTH]], products:
             let mut narrow = [_mm256_setzero_si256(); ROWS];
             for (block, query) in query.iter().enumerate() {
                 for (narrow, row) in narrow.iter_mut().zip(rows) {
-                    let Some(codes) = row.get(group * BLOCKS + block) else { continue };
-                    *narrow = _mm256_add_epi16(*narrow, block_products(codes, query));
+                    *narrow = _mm256_add_epi16(*narrow, block_products(&row[group * BLOCKS + block], query));
                 }
             }
             for (sum, narrow) in sums.iter_mut().zip(narrow) {

@@ -15,16 +15,30 @@ use crate::rows::{Matrix, ROWS, as_long};
 /// Blocks of a vector that are taken apart at a time.
 const BLOCKS: usize = 32;
 
-/// `products += codes query`. The processor has AVX-512 F, BW and VNNI.
-pub(crate) fn eight(matrix: &Matrix<'_, Codes>, query: &[[i16; eight::WIDTH]], products: &mut [i32]) {
-    // SAFETY: whoever chose this level has asked for all three.
-    unsafe { add_eight(matrix, query, products) }
-}
+/// AVX-512 F, BW and VNNI.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Vnni(());
 
-/// `products += codes query`. The processor has AVX-512 F, BW and VNNI.
-pub(crate) fn four(matrix: &Matrix<'_, Nibbles>, query: &[[i8; four::WIDTH]], products: &mut [i32]) {
-    // SAFETY: whoever chose this level has asked for all three.
-    unsafe { add_four(matrix, query, products) }
+impl Vnni {
+    /// If the processor has it.
+    pub(crate) fn detect() -> Option<Self> {
+        (std::is_x86_feature_detected!("avx512f")
+            && std::is_x86_feature_detected!("avx512bw")
+            && std::is_x86_feature_detected!("avx512vnni"))
+        .then_some(Self(()))
+    }
+
+    /// `products += codes query`.
+    pub(crate) fn eight(self, matrix: &Matrix<'_, Codes>, query: &[[i16; eight::WIDTH]], products: &mut [i32]) {
+        // SAFETY: the processor has it, or there would be no such value.
+        unsafe { add_eight(matrix, query, products) }
+    }
+
+    /// `products += codes query`.
+    pub(crate) fn four(self, matrix: &Matrix<'_, Nibbles>, query: &[[i8; four::WIDTH]], products: &mut [i32]) {
+        // SAFETY: the same.
+        unsafe { add_four(matrix, query, products) }
+    }
 }
 
 /// Codes lose their sign by 128 being added to each (its highest bit turned); what that adds to a product is the same of all rows.

@@ -32,10 +32,8 @@ pub(super) struct Rounded {
 
 impl Bounds {
     /// The value of a row by integers, of whose steps the product is and which leave this out, and how far from it the true one can be.
-    /// With q = q' + dq and r = r' + dr, q' and r' being the integers of both: `<q, r> = <q', r'> + <q', dr> + <dq, r>`.
     pub(super) fn around(&self, row: usize, product: f64, left_out: f64, query: &Rounded) -> (f64, f64) {
-        let middle = product * query.step * self.step[row] + self.bias[row];
-        (middle, query.norm * left_out + query.left_out * self.norm[row])
+        around(product, query, self.step[row], left_out, self.norm[row], self.bias[row])
     }
 
     /// Adds a row, whose codes are added to `codes`, and what they leave of it to `finer`.
@@ -67,6 +65,13 @@ impl Bounds {
     }
 }
 
+/// The value of a row, and how far from it the true one can be. With q = q' + dq and r = r' + dr, q' and r' being the integers of both:
+/// `<q, r> = <q', r'> + <q', dr> + <dq, r>`.
+#[inline(always)]
+fn around(product: f64, query: &Rounded, step: f64, left_out: f64, norm: f64, bias: f64) -> (f64, f64) {
+    (product * query.step * step + bias, query.norm * left_out + query.left_out * norm)
+}
+
 vectorised! {
     /// Rounds to multiples of `step`; gives the sum of the squares of what that leaves out.
     pub(super) fn round_to(query: &[f64], step: f64, inverse: f64, rounded: &mut [i16]) -> f64 {
@@ -87,8 +92,7 @@ vectorised! {
         let rows = bounds.step.iter().zip(&bounds.left_out).zip(&bounds.norm).zip(&bounds.bias);
         let results = uppers.iter_mut().zip(lowers);
         for ((product, (((step, left_out), norm), bias)), (upper, lower)) in products.iter().zip(rows).zip(results) {
-            let middle = f64::from(*product) * query.step * step + bias;
-            let slack = query.norm * left_out + query.left_out * norm;
+            let (middle, slack) = around(f64::from(*product), query, *step, *left_out, *norm, *bias);
             (*upper, *lower) = (middle + slack, middle - slack);
         }
     }

@@ -5,8 +5,8 @@
 //! upper bound reaches the k-th largest lower bound can be among the k nearest, and those few are left to be looked at in
 //! full. The answer is that of a full scan, from a quarter of the memory traffic or less.
 //!
-//! Of the k nearest ([`Screen`]) all rows are looked at in eight bits, and those that eight bits leave possible in eight
-//! more ([`finer`]). Of the one nearest ([`Nearest`]) many rows are looked at in four bits first.
+//! Of the k nearest ([`Screen`]) all rows are looked at in eight bits, and of long rows those that eight bits leave possible
+//! in eight more ([`finer`]). Of the one nearest ([`Nearest`]) many rows are looked at in four bits first.
 
 mod bounds;
 mod finer;

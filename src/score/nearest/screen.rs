@@ -44,7 +44,7 @@ impl Screen {
 
     /// For the smallest Euclidean distances: ||q - r||^2 / 2 falls as `<q, r> - ||r||^2 / 2` grows.
     pub(in crate::score) fn for_distances<R: AsRef<[f64]>>(rows: impl Iterator<Item = R>, columns: usize) -> Self {
-        Self::new(rows, columns, half_square, Some(Finer::default()))
+        Self::new(rows, columns, half_square, (columns >= FINER_COLUMNS).then(Finer::default))
     }
 
     /// As [`Self::for_distances`], where the one nearest row is wanted: eight bits leave few others.
@@ -56,9 +56,8 @@ impl Screen {
         rows: impl Iterator<Item = R>,
         columns: usize,
         bias: impl Fn(f64) -> f64,
-        finer: Option<Finer>,
+        mut finer: Option<Finer>,
     ) -> Self {
-        let mut finer = finer.filter(|_| columns >= FINER_COLUMNS);
         let (mut codes, mut bounds) = (Vec::new(), Bounds::default());
         for row in rows {
             bounds.add(row.as_ref(), &bias, &mut codes, finer.as_mut());
@@ -232,8 +231,8 @@ mod tests {
             let candidates = screen.candidates(&query, k);
             prop_assert!(scan(&rows, k, |row| dot(row, &query)).iter().all(|row| candidates.contains(row)));
             let wanted = scan(&rows, k, |row| -square_distance(row, &query));
-            for mut screen in [Screen::for_distances(rows.iter(), columns), Screen::for_nearest(rows.iter(), columns)] {
-                let candidates = screen.candidates(&query, k);
+            for finer in [None, Some(Finer::default())] {
+                let candidates = Screen::new(rows.iter(), columns, half_square, finer).candidates(&query, k).to_vec();
                 prop_assert!(wanted.iter().all(|row| candidates.contains(row)));
             }
         }
@@ -275,6 +274,8 @@ mod tests {
         let found = screen.candidates(&query, 20).len();
         let in_eight = Screen { finer: None, ..Screen::for_distances(rows.iter(), 512) }.candidates(&query, 20).len();
         assert!(found <= 21 && in_eight > 30, "{found}, in eight bits {in_eight}");
+        let wanted = scan(&rows, 20, |row| -square_distance(row, &query));
+        assert!(wanted.iter().all(|row| screen.candidates(&query, 20).contains(row)));
         let mut again = 0;
         let allocated = allocation_counter::measure(|| again = screen.candidates(&query, 20).len());
         assert_eq!((again, allocated.count_total), (found, 0));
