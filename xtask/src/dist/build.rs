@@ -12,41 +12,62 @@ use super::toolchain::Toolchain;
 use super::{Target, inspect};
 use crate::fetch::Fetcher;
 
-/// Builds `oodwatch` in release, without symbols, and returns where it lies.
+/// Builds `oodwatch` in release, without symbols (`cargo rustc` takes flags for the program alone), and returns where it lies.
 ///
 /// # Errors
 /// When zig cannot be fetched or the program does not compile.
 pub(super) fn build(fetcher: &Fetcher, toolchain: &Toolchain, target: Target) -> Result<PathBuf> {
-    fetcher.ensure_all(&["zig"])?;
-    let mut command = command(fetcher, target)?;
-    toolchain.apply(&mut command)?;
+    let mut command = zigbuild(fetcher, toolchain)?;
+    command.args(["rustc", "--locked", "--release", "--package", "oodwatch", "--bin", "oodwatch"]);
+    command.args(for_target(target)).args(["--", "-Cstrip=symbols"]);
+    if target == Target::X86_64 {
+        // Matrix kernels for many instruction sets come along: 15.2 MB, and 12.4 MB when optimised across crates. For aarch64,
+        // which has one set, that changes nothing (10.5 MB).
+        command.env("CARGO_PROFILE_RELEASE_LTO", "thin").env("CARGO_PROFILE_RELEASE_DEBUG", "false");
+    }
+    program_of(command)
+}
+
+/// Builds the tests of the crate whose products are written for each processor, and returns where their program lies.
+///
+/// # Errors
+/// When zig cannot be fetched or they do not compile.
+pub(super) fn build_tests_of_products(fetcher: &Fetcher, toolchain: &Toolchain, target: Target) -> Result<PathBuf> {
+    let mut command = zigbuild(fetcher, toolchain)?;
+    command.args(["test", "--no-run", "--locked", "--release", "--package", "oodwatch-dot", "--lib"]);
+    command.args(for_target(target));
+    program_of(command)
+}
+
+/// Runs a call of cargo, and returns the program that it builds.
+fn program_of(mut command: Command) -> Result<PathBuf> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cargo-zigbuild")?;
     let mut program = None;
     for line in child.stdout.take().map(BufReader::new).into_iter().flat_map(|output| output.lines()) {
         program = executable(&line.context("cargo's messages")?).or(program);
     }
     if !child.wait().context("cargo-zigbuild")?.success() {
-        bail!("oodwatch does not compile");
+        bail!("it does not compile");
     }
     program.context("cargo named no program that it built")
 }
 
-/// The call of cargo. `rustc` is `build` with flags for the program alone, here to strip it.
-fn command(fetcher: &Fetcher, target: Target) -> Result<Command> {
+/// A call of cargo with zig as the linker.
+fn zigbuild(fetcher: &Fetcher, toolchain: &Toolchain) -> Result<Command> {
+    fetcher.ensure_all(&["zig"])?;
     let zig = fetcher.paths.dep("zig").canonicalize().context(".deps/zig")?;
     let mut command = Command::new(zig.join("cargo-zigbuild"));
-    command.current_dir(&fetcher.paths.root).args(["rustc", "--locked", "--release"]);
-    command.args(["--package", "oodwatch", "--bin", "oodwatch", "--message-format", "json-render-diagnostics"]);
-    command.args(["--target", &format!("{}.{}", target.triple(), inspect::MAX_GLIBC), "--", "-Cstrip=symbols"]);
-    command.env("CARGO_ZIGBUILD_ZIG_PATH", zig.join("ziglang/zig"));
-    if target == Target::X86_64 {
-        // Matrix kernels for many instruction sets come along: 15.2 MB, and 12.4 MB when optimised across crates. For aarch64,
-        // which has one set, that changes nothing (10.5 MB).
-        command.env("CARGO_PROFILE_RELEASE_LTO", "thin").env("CARGO_PROFILE_RELEASE_DEBUG", "false");
-    }
+    command.current_dir(&fetcher.paths.root).env("CARGO_ZIGBUILD_ZIG_PATH", zig.join("ziglang/zig"));
     // Flags for this machine's own processor are not for another's.
     command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    toolchain.apply(&mut command)?;
     Ok(command)
+}
+
+/// What tells cargo of the target and the oldest glibc, and has it name what it built.
+fn for_target(target: Target) -> [String; 4] {
+    let triple = format!("{}.{}", target.triple(), inspect::MAX_GLIBC);
+    ["--message-format".into(), "json-render-diagnostics".into(), "--target".into(), triple]
 }
 
 /// What of cargo's messages matters here.

@@ -4,7 +4,7 @@
 //! A compiler with the target's standard library is found or fetched ([`toolchain`]), zig links for a glibc as old as
 //! JetPack 5's ([`build`]), the finished program is read for what it wants of a system ([`inspect`]), and goes into an
 //! archive with models and configs ([`pack`]), on demand into a Debian package ([`deb`]). `--check` then runs what was packed under emulation and compares every
-//! score with this machine's ([`replay`]).
+//! score with this machine's ([`replay`]); of aarch64, it runs the tests of what is written for each processor, too.
 
 mod build;
 #[cfg(test)]
@@ -103,7 +103,14 @@ fn make(fetcher: &Fetcher, options: &Options, target: Target) -> Result<bool> {
             replay::check_package(fetcher, &package, target)?;
         }
     }
-    if options.check { replay::run(fetcher, &folder, target) } else { Ok(true) }
+    if !options.check {
+        return Ok(true);
+    }
+    if target == Target::Aarch64 {
+        let tests = build::build_tests_of_products(fetcher, &toolchain, target)?;
+        replay::test_products(fetcher, &tests, target)?;
+    }
+    replay::run(fetcher, &folder, target)
 }
 
 /// What the finished program wants of a system, for people.

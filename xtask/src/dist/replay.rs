@@ -20,6 +20,8 @@ use crate::fetch::Fetcher;
 const TOLERANCE: f64 = 1e-4;
 /// The processor that is emulated: that of an Orin is the automotive kind of a Cortex-A78, one generation on.
 const PROCESSOR: &str = "cortex-a76";
+/// One without the instructions that it has for products of bytes: that of a Jetson Nano is of this kind.
+const OLD_PROCESSOR: &str = "cortex-a53";
 /// In the archive.
 const CONFIG: &str = "configs/images.toml";
 const PACKAGE: &str = "models/cifar10-resnet20";
@@ -70,6 +72,19 @@ pub(super) fn check_package(fetcher: &Fetcher, package: &Path, target: Target) -
     Ok(())
 }
 
+/// Runs the tests of products of small integers, which are written for each processor, on a newer and on an older one.
+///
+/// # Errors
+/// When one cannot be emulated, or a test fails.
+pub(super) fn test_products(fetcher: &Fetcher, tests: &Path, target: Target) -> Result<()> {
+    for processor in [PROCESSOR, OLD_PROCESSOR] {
+        let output = Machine::like(fetcher, target, tests, processor)?.run(Path::new("."), &[] as &[&str])?;
+        let result = output.lines().find(|line| line.starts_with("test result")).context("no tests ran")?;
+        println!("  products   {processor}: {result}");
+    }
+    Ok(())
+}
+
 /// A second `[decide]`, should the shipped config get one, is refused by the program.
 fn write_patient_config(folder: &Path) -> Result<()> {
     let shipped = fs::read_to_string(folder.join(CONFIG)).context(CONFIG)?;
@@ -103,6 +118,11 @@ impl Machine {
 
     /// The one that `program` is built for, emulated unless it is this one.
     fn of(fetcher: &Fetcher, target: Target, program: &Path) -> Result<Machine> {
+        Self::like(fetcher, target, program, PROCESSOR)
+    }
+
+    /// The same, with another processor.
+    fn like(fetcher: &Fetcher, target: Target, program: &Path, processor: &str) -> Result<Machine> {
         let program = program.display().to_string();
         if target == Target::own() {
             return Ok(Machine { launcher: vec![program], onnxruntime: own_onnxruntime(fetcher) });
@@ -111,7 +131,7 @@ impl Machine {
         fetcher.ensure_all(&["qemu", "aarch64"])?;
         let root = fetcher.paths.dep("aarch64").canonicalize().context(".deps/aarch64")?;
         let qemu = fetcher.paths.dep("qemu").join("qemu-aarch64").display().to_string();
-        let options = ["-cpu".to_owned(), PROCESSOR.to_owned(), "-L".to_owned(), root.display().to_string()];
+        let options = ["-cpu".to_owned(), processor.to_owned(), "-L".to_owned(), root.display().to_string()];
         let launcher = [qemu].into_iter().chain(options).chain([program]).collect();
         Ok(Machine { launcher, onnxruntime: root.join("libonnxruntime.so") })
     }
