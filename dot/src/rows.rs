@@ -33,24 +33,62 @@ impl<B> Matrix<'_, B> {
             None => self.blocks.len() / self.width.max(1),
         };
         let count = count.min(products.len());
-        let quarter = count / ROWS;
-        let apart = |i: usize, row: usize| if self.picked.is_some() { ROWS * i + row } else { row * quarter + i };
-        for i in 0..quarter {
-            let places: [usize; ROWS] = std::array::from_fn(|row| apart(i, row));
-            let sums = multiply(places.map(|place| self.row(place, &part)));
-            for (place, sum) in places.into_iter().zip(sums) {
-                products[place] = products[place].wrapping_add(sum);
-            }
-        }
+        let products = &mut products[..count];
+        let done = match self.picked {
+            Some(_) => self.add_in_order(&part, products, &multiply),
+            None => self.add_quarters(&part, products, &multiply),
+        };
         // Of up to three rows that are left the last is multiplied more than once.
-        let rest = ROWS * quarter..count;
-        if !rest.is_empty() {
-            let places: [usize; ROWS] = std::array::from_fn(|row| (rest.start + row).min(rest.end - 1));
-            let sums = multiply(places.map(|place| self.row(place, &part)));
-            for (product, sum) in products[rest].iter_mut().zip(sums) {
+        if let Some(last) = products.len().checked_sub(1).filter(|last| *last >= done) {
+            let row = |place: usize| self.row(place.min(last), &part);
+            let sums = multiply([row(done), row(done + 1), row(done + 2), row(last)]);
+            add(&mut products[done..], sums);
+        }
+    }
+
+    /// Four rows at a time, one of each quarter of them all; gives how many rows that were.
+    #[inline(always)]
+    fn add_quarters(
+        &self,
+        part: &Range<usize>,
+        products: &mut [i32],
+        multiply: &impl Fn([&[B]; ROWS]) -> [i32; ROWS],
+    ) -> usize {
+        let quarter = products.len() / ROWS;
+        let width = self.width.max(1);
+        let (low, high) = products.split_at_mut(2 * quarter);
+        let ((p, q), (r, s)) = (low.split_at_mut(quarter), high.split_at_mut(quarter));
+        let rows = |index: usize| self.blocks[index * quarter * width..].chunks_exact(width);
+        let quarters = rows(0).zip(rows(1)).zip(rows(2)).zip(rows(3));
+        for ((((p, q), r), s), (((a, b), c), d)) in p.iter_mut().zip(q).zip(r).zip(s).zip(quarters) {
+            let sums = multiply([a, b, c, d].map(|row| row.get(part.clone()).unwrap_or_default()));
+            for (product, sum) in [p, q, r, s].into_iter().zip(sums) {
                 *product = product.wrapping_add(sum);
             }
         }
+        ROWS * quarter
+    }
+
+    /// Four rows at a time, one after the other; gives how many rows that were.
+    #[inline(always)]
+    fn add_in_order(
+        &self,
+        part: &Range<usize>,
+        products: &mut [i32],
+        multiply: &impl Fn([&[B]; ROWS]) -> [i32; ROWS],
+    ) -> usize {
+        let fours = products.as_chunks_mut::<ROWS>().0;
+        for (four, products) in fours.iter_mut().enumerate() {
+            let first = ROWS * four;
+            let sums = multiply([
+                self.row(first, part),
+                self.row(first + 1, part),
+                self.row(first + 2, part),
+                self.row(first + 3, part),
+            ]);
+            add(products, sums);
+        }
+        ROWS * fours.len()
     }
 
     /// The blocks of a part of the i-th row that counts; of the first row in place of one that there is not, nothing where there is none.
@@ -63,6 +101,13 @@ impl<B> Matrix<'_, B> {
         let start = place.saturating_mul(self.width);
         let found = self.blocks.get(start.saturating_add(part.start)..start.saturating_add(part.end));
         found.or_else(|| self.blocks.get(part.clone())).unwrap_or_default()
+    }
+}
+
+#[inline(always)]
+fn add(products: &mut [i32], sums: [i32; ROWS]) {
+    for (product, sum) in products.iter_mut().zip(sums) {
+        *product = product.wrapping_add(sum);
     }
 }
 
