@@ -7,12 +7,9 @@ use std::arch::aarch64::{
 use std::arch::asm;
 use std::mem::transmute;
 
-use crate::eight::{self, Codes, split};
+use crate::eight::{self, Codes, in_pieces};
 use crate::four::{self, Nibbles};
 use crate::rows::{Matrix, ROWS, as_long};
-
-/// Blocks of a vector that are taken apart at a time.
-const BLOCKS: usize = 32;
 
 /// NEON with `sdot`.
 #[derive(Debug, Clone, Copy)]
@@ -39,14 +36,8 @@ impl DotProduct {
 
 #[target_feature(enable = "neon,dotprod")]
 fn add_eight(matrix: &Matrix<'_, Codes>, query: &[[i16; eight::WIDTH]], products: &mut [i32]) {
-    let mut parts = [[[0_i8; eight::WIDTH]; 2]; BLOCKS];
-    for (piece, query) in query.chunks(BLOCKS).enumerate() {
-        for (parts, query) in parts.iter_mut().zip(query) {
-            let [low, high] = parts;
-            split(query, low, high);
-        }
-        let (parts, first) = (&parts[..query.len()], piece * BLOCKS);
-        matrix.add_products(first..first + query.len(), products, |rows| {
+    in_pieces(query, |blocks, parts| {
+        matrix.add_products(blocks, products, |rows| {
             let Some(rows) = as_long(rows, parts.len()) else { return [0; ROWS] };
             let mut sums = [[vdupq_n_s32(0); 2]; ROWS];
             for (place, parts) in parts.iter().enumerate() {
@@ -63,7 +54,7 @@ fn add_eight(matrix: &Matrix<'_, Codes>, query: &[[i16; eight::WIDTH]], products
             }
             sums.map(|[low, high]| vaddvq_s32(vaddq_s32(low, vshlq_n_s32::<7>(high))))
         });
-    }
+    });
 }
 
 #[target_feature(enable = "neon,dotprod")]

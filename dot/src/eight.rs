@@ -1,5 +1,8 @@
 //! Rows of eight-bit integers, and a vector of up to 15 bits.
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+use std::ops::Range;
+
 use crate::level::Level;
 use crate::rows::{Matrix, ROWS, as_long};
 
@@ -67,10 +70,32 @@ fn plain(rows: [&[Codes]; ROWS], query: &[[i16; WIDTH]]) -> [i32; ROWS] {
     })
 }
 
-/// Takes a vector's numbers apart: `query = 128 high + low`.
+/// A block of a vector, taken apart: low, and high.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) type Parts = [[i8; WIDTH]; 2];
+
+/// Takes a vector apart, a piece at a time, and calls `multiply` with the blocks that it is of and what they are made of.
+///
+/// Inlined, so that it is done by the instructions that its function has been allowed.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[inline(always)]
-pub(crate) fn split(query: &[i16; WIDTH], low: &mut [i8; WIDTH], high: &mut [i8; WIDTH]) {
+pub(crate) fn in_pieces(query: &[[i16; WIDTH]], mut multiply: impl FnMut(Range<usize>, &[Parts])) {
+    const BLOCKS: usize = 32;
+    let mut parts = [[[0; WIDTH]; 2]; BLOCKS];
+    for (piece, query) in query.chunks(BLOCKS).enumerate() {
+        for (parts, query) in parts.iter_mut().zip(query) {
+            let [low, high] = parts;
+            split(query, low, high);
+        }
+        let first = piece * BLOCKS;
+        multiply(first..first + query.len(), &parts[..query.len()]);
+    }
+}
+
+/// Takes a block's numbers apart: `query = 128 high + low`.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[inline(always)]
+fn split(query: &[i16; WIDTH], low: &mut [i8; WIDTH], high: &mut [i8; WIDTH]) {
     for lane in 0..WIDTH {
         let above = query[lane].wrapping_add(64) >> 7;
         (low[lane], high[lane]) = (query[lane].wrapping_sub(above << 7) as i8, above as i8);

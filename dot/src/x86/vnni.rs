@@ -8,12 +8,9 @@ use std::arch::x86_64::{
 use std::mem::transmute;
 
 use super::sums::four_sums;
-use crate::eight::{self, Codes, split};
+use crate::eight::{self, Codes, in_pieces};
 use crate::four::{self, Nibbles};
 use crate::rows::{Matrix, ROWS, as_long};
-
-/// Blocks of a vector that are taken apart at a time.
-const BLOCKS: usize = 32;
 
 /// AVX-512 F, BW and VNNI.
 #[derive(Debug, Clone, Copy)]
@@ -45,17 +42,10 @@ impl Vnni {
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn add_eight(matrix: &Matrix<'_, Codes>, query: &[[i16; eight::WIDTH]], products: &mut [i32]) {
     let sign = _mm512_set1_epi8(i8::MIN);
-    let mut parts = [[[0_i8; eight::WIDTH]; 2]; BLOCKS];
-    for (piece, query) in query.chunks(BLOCKS).enumerate() {
-        let mut sum = 0_i32;
-        for (parts, query) in parts.iter_mut().zip(query) {
-            let [low, high] = parts;
-            split(query, low, high);
-            sum = sum.wrapping_add(query.iter().map(|number| i32::from(*number)).sum());
-        }
-        let (parts, added) = (&parts[..query.len()], sum.wrapping_mul(128));
-        let first = piece * BLOCKS;
-        matrix.add_products(first..first + query.len(), products, |rows| {
+    in_pieces(query, |blocks, parts| {
+        let numbers = query[blocks.clone()].as_flattened().iter();
+        let added = numbers.fold(0, |sum, number| i32::wrapping_add(sum, i32::from(*number))).wrapping_mul(128);
+        matrix.add_products(blocks, products, |rows| {
             let Some(rows) = as_long(rows, parts.len()) else { return [0; ROWS] };
             let mut sums = [[_mm512_setzero_si512(); 2]; ROWS];
             for (place, [low, high]) in parts.iter().enumerate() {
@@ -69,7 +59,7 @@ fn add_eight(matrix: &Matrix<'_, Codes>, query: &[[i16; eight::WIDTH]], products
             let sums = sums.map(|[low, high]| halved(_mm512_add_epi32(low, _mm512_slli_epi32::<7>(high))));
             four_sums(sums).map(|sum| sum.wrapping_sub(added))
         });
-    }
+    });
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
