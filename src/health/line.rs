@@ -26,7 +26,7 @@ pub(super) struct Line {
 }
 
 /// What rows of points add up to, for each of their columns. Rows of one row of blocks, of which there are up to 26.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Columns {
     pub(super) points: [u16; SIDE_POINTS],
     pub(super) luma: [u16; SIDE_POINTS],
@@ -45,7 +45,7 @@ const _: () =
     assert!(SIDE_POINTS.div_ceil(SIDE_BLOCKS) * 2040 <= u16::MAX as usize, "16 bits hold what a column adds up to");
 
 /// What is kept of a whole picture, for each column of points.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Whole {
     /// Least and greatest value of red, green and blue.
     ranges: [[Points; 2]; 3],
